@@ -1,0 +1,60 @@
+"""Frames, cameras and rigid motions; no images."""
+
+from .camera import Camera, intrinsics
+from .camera_file import (
+    CameraFile,
+    camera_json,
+    mayacam_text,
+    read_camera_file,
+    read_mayacam,
+    relative_pose_error,
+    write_camera_file,
+)
+from .frames import (
+    LPS_FROM_RAS,
+    CArm,
+    carm_from_camera,
+    detector_from_image,
+    flip_ras_lps,
+    patient_from_detector,
+    ras_from_lps,
+)
+from .se3 import (
+    about,
+    adjoint,
+    apply,
+    exp_se3,
+    inverse,
+    is_rigid,
+    log_se3,
+    rotation_angle_deg,
+    translation,
+)
+
+__all__ = [
+    "LPS_FROM_RAS",
+    "CArm",
+    "Camera",
+    "CameraFile",
+    "about",
+    "adjoint",
+    "apply",
+    "camera_json",
+    "carm_from_camera",
+    "detector_from_image",
+    "exp_se3",
+    "flip_ras_lps",
+    "intrinsics",
+    "inverse",
+    "is_rigid",
+    "log_se3",
+    "mayacam_text",
+    "patient_from_detector",
+    "ras_from_lps",
+    "read_camera_file",
+    "read_mayacam",
+    "relative_pose_error",
+    "rotation_angle_deg",
+    "translation",
+    "write_camera_file",
+]

@@ -1,0 +1,52 @@
+"""The X-ray image of one view."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import Camera
+
+
+@dataclass(frozen=True)
+class Xray:
+    """An X-ray with its camera.
+
+    Attributes:
+        line_integrals: [row, column] float32, -ln(I/I0), dimensionless, larger = more attenuation.
+        camera: where it was taken; its pose may be only a start.
+        mask: [row, column] bool, False where a pixel says nothing about the patient (collimator,
+            text, outside a round field).
+        name: of the view, unique in a registration; names its output files.
+    """
+
+    line_integrals: np.ndarray
+    camera: Camera
+    mask: np.ndarray
+    name: str = "view"
+
+    def __post_init__(self):
+        shape = self.camera.size[::-1]
+        if self.line_integrals.shape != shape or self.mask.shape != shape:
+            raise InputError(
+                f"the image is {self.line_integrals.shape[::-1]} and its mask {self.mask.shape[::-1]} columns x "
+                f"rows, the camera says {self.camera.size}",
+                where=self.name,
+            )
+        if not np.isfinite(self.line_integrals[self.mask]).all():
+            raise InputError("the image holds NaN or infinite values", where=self.name)
+        if not self.mask.any():
+            raise InputError("the mask leaves no pixel to compare", where=self.name)
+
+
+def line_integrals_from_transmission(transmission: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """-ln(I/I0) with I0 the 99.9th percentile of the unmasked pixels, [row, column] float32.
+
+    The percentile stands for the unattenuated beam; where none reaches the detector, all values are
+    shifted by one constant, which the similarity measures ignore. Intensities are floored at 0.1 %
+    of I0, the dark end of a detector.
+    """
+    beam = float(np.percentile(transmission[mask], 99.9))
+    if not beam > 0:
+        raise InputError("the X-ray is black: no pixel has a positive intensity")
+    return -np.log(np.maximum(transmission / beam, 1e-3)).astype(np.float32)
