@@ -1,16 +1,36 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
+from .drr_files import write_drr_nrrd
+from .label_files import read_label_map, resample_labels
+from .markup_files import read_markups, write_markups
 from .markups import Markup
+from .shutters import Shutter
 from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm
+from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
+from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
+from .xray_dicom_writer import write_dicom_xray
+from .xray_files import read_xray
 
 __all__ = [
     "WATER_PER_MM",
+    "DicomXray",
     "Grid",
     "LabelMap",
     "Markup",
+    "Shutter",
     "Volume",
     "Xray",
     "attenuation_per_mm",
+    "camera_from_dicom",
     "line_integrals_from_transmission",
+    "read_dicom_xray",
+    "read_label_map",
+    "read_markups",
+    "read_volume",
+    "read_xray",
+    "resample_labels",
+    "write_dicom_xray",
+    "write_drr_nrrd",
+    "write_markups",
 ]

@@ -117,4 +117,6 @@ def attenuation_per_mm(hu: np.ndarray, above_hu: float = -1000.0) -> np.ndarray:
 
 def _check_shape(array: np.ndarray, grid: Grid, name: str) -> None:
     if array.shape != grid.array_shape:
-        raise InputError(f"array shape {array.shape} does not fit the grid [k, j, i] {grid.array_shape}", where=name)
+        raise InputError(
+            f"array shape {array.shape} does not fit the grid [k, j, i] {grid.array_shape}", where=name
+        )

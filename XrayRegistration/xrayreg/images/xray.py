@@ -29,8 +29,8 @@ class Xray:
         shape = self.camera.size[::-1]
         if self.line_integrals.shape != shape or self.mask.shape != shape:
             raise InputError(
-                f"the image is {self.line_integrals.shape[::-1]} and its mask {self.mask.shape[::-1]} columns x "
-                f"rows, the camera says {self.camera.size}",
+                f"the image is {self.line_integrals.shape[::-1]} and its mask {self.mask.shape[::-1]} "
+                f"columns x rows, the camera says {self.camera.size}",
                 where=self.name,
             )
         if not np.isfinite(self.line_integrals[self.mask]).all():

@@ -1,0 +1,390 @@
+"""DICOM X-rays: the camera from C-arm tags, mirroring, intensities, shutters; every refusal.
+
+The frames: `CArm` sees the image from the source. At 0/0 (source behind the back) columns run to the
+patient's Right, rows to the Feet. Clinical systems store it as seen from the detector: `L\\F`.
+"""
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.datadict import dictionary_VR
+from pydicom.uid import JPEGLSLossless
+from xrayreg.errors import InputError
+from xrayreg.geometry import CArm, carm_from_camera
+from xrayreg.images import Shutter, line_integrals_from_transmission, read_dicom_xray, write_dicom_xray
+from xrayreg.images.orientation import flips_to_camera, letters_of
+from xrayreg.images.shutters import shutters_of
+
+FRONTAL = CArm(1000.0, 500.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def frontal(tmp_path):
+    """A frontal X-ray, 100 rows x 101 columns of 1 mm, all 1000 but a dark pixel at row 20, column 30."""
+    image = np.full((100, 101), 1000, np.uint16)
+    image[20, 30] = 100
+    path = tmp_path / "frontal.dcm"
+    write_dicom_xray(path, image, FRONTAL, (1.0, 1.0))
+    return path
+
+
+def changed(path, **tags):
+    """The same file with tags set, or removed where None."""
+    dataset = pydicom.dcmread(path)
+    for keyword, value in tags.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            vr = dictionary_VR(keyword)
+            dataset.add_new(keyword, "US" if vr == "US or SS" else vr, value)
+    dataset.save_as(path)
+    return path
+
+
+# primary, secondary, tertiary; the camera's axes in the patient, by hand:
+#   x = (-cos p, -sin p, 0), y = Rz(p) (0, -sin s, -cos s); a tertiary of 90 takes x to y and y to -x.
+@pytest.mark.parametrize(
+    ("angles", "orientation", "flips"),
+    [
+        ((0, 0, 0), "R\\F", (False, False)),  # x to the Right, y to the Feet: as the source sees it
+        ((0, 0, 0), "L\\F", (True, False)),  # as clinical systems store it
+        ((0, 0, 0), "L\\H", (True, True)),
+        ((0, 0, 0), "R\\H", (False, True)),
+        ((90, 0, 0), "A\\F", (False, False)),  # LAO 90, detector at the left: x = (0, -1, 0), to Anterior
+        ((90, 0, 0), "P\\F", (True, False)),  # seen from the left, a patient's back is on the right
+        ((-90, 0, 0), "P\\F", (False, False)),
+        ((-90, 0, 0), "A\\F", (True, False)),
+        ((35, 0, 0), "R\\F", (False, False)),  # x = (-0.82, -0.57, 0): Right, then Anterior
+        ((35, 0, 0), "L\\F", (True, False)),
+        ((35, 0, 0), "RA\\F", (False, False)),
+        ((35, 0, 0), "LP\\F", (True, False)),
+        ((-35, 0, 0), "RP\\F", (False, False)),  # x = (-0.82, +0.57, 0)
+        ((45, 0, 0), "R\\F", (False, False)),  # a tie: either letter may come first
+        ((45, 0, 0), "AR\\F", (False, False)),
+        ((0, 30, 0), "R\\FA", (False, False)),  # cranial 30: y = (0, -0.5, -0.87)
+        ((0, 30, 0), "L\\HP", (True, True)),
+        ((0, 0, 90), "F\\L", (False, False)),
+        ((0, 0, 180), "L\\H", (False, False)),  # a half turn, no mirror
+    ],
+)
+def test_stored_image_is_flipped_onto_the_camera(angles, orientation, flips):
+    camera = CArm(1000.0, 500.0, *angles).camera((11, 11), (1.0, 1.0))
+    assert flips_to_camera(tuple(orientation.split("\\")), camera, "f.dcm") == flips
+
+
+@pytest.mark.parametrize(
+    ("angles", "orientation", "message"),
+    [
+        ((0, 0, 0), "F\\R", "rows and columns are exchanged"),
+        ((0, 0, 90), "R\\F", "rows and columns are exchanged"),
+        ((0, 0, 0), "A\\F", "runs along R\\F or the reverse"),  # a lateral's letters with a frontal's angles
+        ((90, 0, 0), "L\\F", "runs along A\\F or the reverse"),
+        ((35, 0, 0), "RP\\F", "runs along RA\\F or the reverse"),  # right about R, wrong about P
+        ((35, 0, 0), "A\\F", "runs along RA\\F"),  # not the dominant direction
+        ((0, 30, 0), "R\\FP", "runs along R\\FA"),
+        ((0, 0, 0), "LE\\F", "'LE'"),  # a dog's letters
+    ],
+)
+def test_orientation_that_does_not_fit_is_refused(angles, orientation, message):
+    camera = CArm(1000.0, 500.0, *angles).camera((11, 11), (1.0, 1.0))
+    with pytest.raises(InputError) as error:
+        flips_to_camera(tuple(orientation.split("\\")), camera, "f.dcm")
+    assert message in str(error.value)
+    assert "f.dcm: PatientOrientation (0020,0020)" in str(error.value)
+    assert "--camera" in str(error.value)
+
+
+def test_letters_name_the_dominant_direction_first():
+    assert letters_of(np.array([-0.82, 0.57, 0.0])) == "RP"
+    assert letters_of(np.array([0.05, 0.0, -1.0])) == "F"
+
+
+def test_a_marker_on_the_patients_left_is_right_in_the_file_and_left_in_memory(frontal):
+    # (10, 0, 0) is 10 mm to the patient's left, magnified 1000/500 = 2: 20 px from the centre (50, 49.5).
+    # The source sees it left of the centre: u = 50 - 20 = 30. The file shows it right: 100 - 30 = 70.
+    xray = read_dicom_xray(frontal)
+    np.testing.assert_allclose(xray.camera.project(np.array([10.0, 0, 0])), [30, 49.5])
+    stored = pydicom.dcmread(frontal)
+    assert list(stored.PatientOrientation) == ["L", "F"]
+    assert stored.pixel_array[20, 70] == 100
+    assert np.unravel_index(xray.line_integrals.argmax(), (100, 101)) == (20, 30)
+    assert xray.line_integrals[20, 30] == pytest.approx(np.log(10))
+    assert xray.notes == (
+        "flipped left-right: stored as seen from the detector (PatientOrientation (0020,0020) L\\F)",
+    )
+
+
+def test_the_same_image_results_however_it_is_stored(tmp_path):
+    image = np.random.default_rng(0).integers(100, 4000, (12, 15), dtype=np.uint16)
+    carm = CArm(1100.0, 750.0, 30.0, -20.0)
+    for flip_columns in (False, True):
+        for flip_rows in (False, True):
+            path = tmp_path / "x.dcm"
+            write_dicom_xray(path, image, carm, (0.3, 0.3), flip_columns=flip_columns, flip_rows=flip_rows)
+            xray = read_dicom_xray(path)
+            expected = line_integrals_from_transmission(image.astype(float), np.ones(image.shape, bool))
+            np.testing.assert_array_equal(xray.line_integrals, expected)
+            assert len(xray.notes) == flip_columns + flip_rows
+
+
+def test_camera_survives_the_file_to_the_precision_of_its_tags(tmp_path):
+    # Decimal strings hold 16 characters, the detector rotation is a 32 bit float.
+    carm = CArm(
+        1195.123456789, 785.987654321, -32.1234567890123, 17.9876543210987, 12.345678, (5.0, -7.0, 3.0)
+    )
+    path = tmp_path / "oblique.dcm"
+    image = np.full((8, 10), 5, np.uint16)
+    write_dicom_xray(
+        path, image, carm, (0.154321987654321, 0.2), frame_of_reference_uid="1.2.3", study_uid="1.2.4"
+    )
+    xray = read_dicom_xray(path, isocenter=carm.isocenter)
+    expected = carm.camera((10, 8), (0.154321987654321, 0.2))
+    np.testing.assert_allclose(xray.camera.K, expected.K, rtol=1e-12)
+    np.testing.assert_allclose(xray.camera.camera_from_patient, expected.camera_from_patient, atol=1e-5)
+    again = carm_from_camera(xray.camera, carm.source_to_isocenter_mm)
+    assert again.primary_deg == pytest.approx(carm.primary_deg, abs=1e-9)
+    assert again.secondary_deg == pytest.approx(carm.secondary_deg, abs=1e-9)
+    assert again.tertiary_deg == pytest.approx(carm.tertiary_deg, abs=1e-6)
+    assert (xray.frame_of_reference_uid, xray.modality) == ("1.2.3", "XA")
+    assert pydicom.dcmread(path).StudyInstanceUID == "1.2.4"
+
+
+def test_detector_rotation_turns_about_the_axis_to_the_source(frontal):
+    # DICOM: positive about the axis isocenter -> source, here +y (posterior). That turns the rows, which
+    # ran to the Right (-x), by 90 degrees about +y: (-1, 0, 0) -> (0, 0, +1), to the Head.
+    dataset = pydicom.dcmread(frontal)
+    dataset.IsocenterReferenceSystemSequence[0].PositionerIsocenterDetectorRotationAngle = 90.0
+    dataset.PatientOrientation = ["H", "R"]
+    dataset.save_as(frontal)
+    xray = read_dicom_xray(frontal)
+    np.testing.assert_allclose(xray.camera.patient_from_camera[:3, 0], [0, 0, 1], atol=1e-7)
+    np.testing.assert_allclose(xray.camera.patient_from_camera[:3, 1], [-1, 0, 0], atol=1e-7)
+    assert xray.notes == ()
+
+
+def test_imager_pixel_spacing_is_row_then_column(frontal):
+    xray = read_dicom_xray(changed(frontal, ImagerPixelSpacing=[0.5, 0.25]))
+    assert xray.camera.pixel_spacing_mm == pytest.approx((0.25, 0.5))  # (column, row)
+    assert xray.camera.K[0, 0] == pytest.approx(4000)  # 1000 mm / 0.25 mm
+
+
+def test_written_file_says_that_it_is_simulated(frontal):
+    dataset = pydicom.dcmread(frontal)
+    assert dataset.SOPClassUID.name == "X-Ray Angiographic Image Storage"
+    assert dataset.file_meta.TransferSyntaxUID.name == "Explicit VR Little Endian"
+    assert (dataset.PhotometricInterpretation, dataset.PixelIntensityRelationship) == ("MONOCHROME2", "LIN")
+    assert list(dataset.ImageType)[:1] == ["DERIVED"]
+    assert "Simulated" in dataset.DerivationDescription
+    assert "Simulated" in str(dataset.PatientName)
+
+
+def test_only_16_bit_images_are_written(tmp_path):
+    with pytest.raises(InputError, match="uint16"):
+        write_dicom_xray(tmp_path / "x.dcm", np.ones((4, 4)), FRONTAL, (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("tags", "remedy"),
+    [
+        (("DistanceSourceToDetector", "(0018,1110)"), "--camera"),
+        (("DistanceSourceToPatient", "(0018,1111)"), "--camera"),
+        (("ImagerPixelSpacing", "(0018,1164)"), "--camera"),
+        (("PositionerPrimaryAngle", "(0018,1510)"), "--camera"),
+        (("PositionerSecondaryAngle", "(0018,1511)"), "--camera"),
+        (("PatientOrientation", "(0020,0020)"), "--camera"),
+        (("PixelIntensityRelationship", "(0028,1040)"), "intensity"),
+        (("Rows", "(0028,0010)"), "--camera"),
+        (("Modality", "(0008,0060)"), "XA, RF, DX, CR"),
+        (("PhotometricInterpretation", "(0028,0004)"), "--camera"),
+    ],
+)
+def test_missing_tag_is_named_with_file_and_remedy(frontal, tags, remedy):
+    keyword, number = tags
+    with pytest.raises(InputError) as error:
+        read_dicom_xray(changed(frontal, **{keyword: None}))
+    message = str(error.value)
+    assert message.startswith(f"{frontal}: {keyword} {number} is missing")
+    assert remedy in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"NumberOfFrames": "3"}, "NumberOfFrames (0028,0008) is 3: runs of frames are not supported yet"),
+        ({"FieldOfViewRotation": "90"}, "FieldOfViewRotation (0018,7032) 90 degrees is not supported yet"),
+        (
+            {"FieldOfViewHorizontalFlip": "YES"},
+            "FieldOfViewHorizontalFlip (0018,7034) YES is not supported yet",
+        ),
+        ({"FieldOfViewOrigin": ["0", "8"]}, "FieldOfViewOrigin (0018,7030) 0\\8 is not supported yet"),
+        ({"DistanceSourceToPatient": "1000"}, "(0018,1111) 1000 mm is not below DistanceSourceToDetector"),
+        ({"DistanceSourceToDetector": "0"}, "DistanceSourceToDetector (0018,1110) is 0, not positive"),
+        ({"DistanceSourceToDetector": None, "Modality": "CT"}, "Modality (0008,0060) is CT"),
+        ({"ImagerPixelSpacing": "0.5"}, "ImagerPixelSpacing (0018,1164) is 0.5, not 2 finite numbers"),
+        ({"PhotometricInterpretation": "RGB"}, "PhotometricInterpretation (0028,0004) is RGB"),
+        (
+            {"PixelIntensityRelationship": "DISP"},
+            "PixelIntensityRelationship (0028,1040) is DISP, not LIN or LOG",
+        ),
+        ({"PixelIntensityRelationshipSign": 2}, "PixelIntensityRelationshipSign (0028,1041) is 2"),
+        ({"PatientOrientation": ""}, "PatientOrientation (0020,0020) is empty"),
+        ({"RescaleSlope": "-1"}, "RescaleSlope (0028,1053) is -1"),
+        ({"ShutterShape": "POLYGONAL"}, "ShutterShape (0018,1600) is POLYGONAL"),
+        ({"ShutterShape": "CIRCULAR"}, "CenterOfCircularShutter (0018,1610) is missing"),
+    ],
+)
+def test_what_would_mislead_is_refused(frontal, tags, message):
+    with pytest.raises(InputError) as error:
+        read_dicom_xray(changed(frontal, **tags))
+    assert message in str(error.value)
+    assert str(error.value).startswith(f"{frontal}: ")
+    assert " - " in str(error.value)  # a remedy follows
+
+
+def test_field_of_view_centred_on_the_detector_is_accepted(frontal):
+    # 100 x 101 mm field in a 120 x 141 mm detector of 0.5 mm elements: centred if it starts 10 and 20 mm
+    # = 20 and 40 elements from the corner.
+    tags = {"DetectorActiveDimensions": ["120", "141"], "DetectorElementSpacing": ["0.5", "0.5"]}
+    read_dicom_xray(changed(frontal, FieldOfViewOrigin=["20", "40"], **tags))
+    with pytest.raises(InputError, match=r"moves the image centre 10\.0 mm away"):
+        read_dicom_xray(changed(frontal, FieldOfViewOrigin=["20", "20"], **tags))
+
+
+def test_sign_minus_one_means_larger_is_less_intensity(frontal):
+    # Stored 65535 - 1000 and 65535 - 100 are the intensities 1000 and 100.
+    dataset = pydicom.dcmread(frontal)
+    dataset.PixelData = (65535 - dataset.pixel_array).astype("<u2").tobytes()
+    dataset.PixelIntensityRelationshipSign = -1
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(frontal)
+    xray = read_dicom_xray(frontal)
+    assert xray.line_integrals[20, 30] == pytest.approx(np.log(10), rel=1e-4)
+    assert xray.line_integrals[0, 0] == pytest.approx(0, abs=1e-6)
+    assert any("inverted" in note for note in xray.notes)
+
+
+def test_photometric_interpretation_only_says_how_to_show_it(frontal):
+    as_stored = read_dicom_xray(frontal).line_integrals
+    shown_inverted = read_dicom_xray(changed(frontal, PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_array_equal(shown_inverted.line_integrals, as_stored)
+
+
+def test_sign_is_required_where_its_absence_means_nothing(frontal):
+    changed(frontal, PixelIntensityRelationshipSign=None)
+    read_dicom_xray(frontal)  # XA has no such tag: LIN is proportional to the intensity
+    with pytest.raises(InputError, match=r"PixelIntensityRelationshipSign \(0028,1041\) is missing \(DX"):
+        read_dicom_xray(changed(frontal, Modality="DX"))
+
+
+@pytest.mark.parametrize(("sign", "expected"), [(1, 900), (-1, -900)])
+def test_log_pixels_are_line_integrals_up_to_their_scale(frontal, sign, expected):
+    # Values 1000, and 100 at the marker; the 16 bit range counts as ln(1000).
+    changed(frontal, PixelIntensityRelationship="LOG", PixelIntensityRelationshipSign=sign)
+    image = read_dicom_xray(frontal).line_integrals
+    assert image[20, 30] - image[0, 0] == pytest.approx(expected * np.log(1000) / 65535, rel=1e-4)
+
+
+def test_rescale_is_applied(frontal):
+    # 2 p + 800: 2800 and 1000.
+    xray = read_dicom_xray(changed(frontal, RescaleSlope="2", RescaleIntercept="800"))
+    assert xray.line_integrals[20, 30] == pytest.approx(np.log(2.8))
+
+
+def test_rectangular_shutter_covers_its_edges():
+    dataset = pydicom.Dataset()
+    dataset.ShutterShape = "RECTANGULAR"
+    dataset.ShutterLeftVerticalEdge, dataset.ShutterRightVerticalEdge = 2, 6
+    dataset.ShutterUpperHorizontalEdge, dataset.ShutterLowerHorizontalEdge = 1, 4
+    # Counted from 1, columns 3..5 and rows 2..3 are open: from 0, columns 2..4 and rows 1..2.
+    (shutter,) = shutters_of(dataset, "f.dcm")
+    assert shutter.rectangle == (2, 4, 1, 2)
+    assert shutter.mask((5, 8)).sum() == 6
+
+
+def test_shutter_is_flipped_with_the_image(tmp_path):
+    image = np.full((20, 30), 7, np.uint16)
+    shutter = Shutter(rectangle=(2, 12, 3, 15), circle=(8.0, 9.0, 6.0))
+    path = tmp_path / "s.dcm"
+    write_dicom_xray(path, image, FRONTAL, (1.0, 1.0), shutter=shutter)
+    assert pydicom.dcmread(path).ShutterRightVerticalEdge == 29 - 2 + 2
+    xray = read_dicom_xray(path)
+    np.testing.assert_array_equal(xray.mask, shutter.mask((20, 30)))
+    assert xray.mask[9, 8]
+    assert not xray.mask[9, 1]
+    assert not xray.mask[9, 15]
+
+
+def test_circular_shutter_counts_its_radius_in_columns():
+    # Rows twice as far apart as columns: radius 4 columns = 2 rows.
+    mask = Shutter(circle=(5.0, 5.0, 4.0)).mask((11, 11), columns_per_row=2.0)
+    assert mask[5].sum() == 9
+    assert mask[:, 5].sum() == 5
+
+
+def test_collimator_and_padding_are_masked(frontal):
+    changed(
+        frontal,
+        CollimatorShape="CIRCULAR",
+        CenterOfCircularCollimator=[50, 51],
+        RadiusOfCircularCollimator=10,
+        PixelPaddingValue=100,
+    )
+    mask = read_dicom_xray(frontal).mask
+    assert mask[49, 50]
+    assert not mask[20, 30]
+    assert not mask[0, 0]
+
+
+def test_image_that_is_all_covered_is_refused(frontal):
+    with pytest.raises(InputError, match="no open pixel"):
+        read_dicom_xray(changed(frontal, PixelPaddingValue=0, PixelPaddingRangeLimit=65535))
+
+
+def test_missing_decoder_names_transfer_syntax_and_package(frontal):
+    dataset = pydicom.dcmread(frontal)
+    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(frontal)
+    if pydicom.pixels.get_decoder(JPEGLSLossless).is_available:
+        pytest.skip("this environment decodes JPEG-LS")
+    with pytest.raises(InputError) as error:
+        read_dicom_xray(frontal)
+    assert "TransferSyntaxUID (0002,0010) JPEG-LS Lossless" in str(error.value)
+    assert "pip install pylibjpeg pylibjpeg-libjpeg" in str(error.value)
+
+
+def test_damaged_pixels_are_a_one_line_error(frontal):
+    dataset = pydicom.dcmread(frontal)
+    dataset.PixelData = dataset.PixelData[:100]
+    dataset.save_as(frontal)
+    with pytest.raises(InputError, match="cannot be decoded") as error:
+        read_dicom_xray(frontal)
+    assert "\n" not in str(error.value)
+
+
+def test_no_dicom(tmp_path):
+    path = tmp_path / "letter.dcm"
+    path.write_text("Dear colleague")
+    with pytest.raises(InputError, match="SOPClassUID"):
+        read_dicom_xray(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_dicom_xray(tmp_path / "absent.dcm")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("fo-dicom_XA_rubo_96frames.dcm", "NumberOfFrames (0028,0008) is 96"),
+        ("NEMA_WG04_XA1_UNC.dcm", "DistanceSourceToDetector (0018,1110) is missing"),
+        ("highdicom_dx_thorax_tiny.dcm", "DistanceSourceToPatient (0018,1111) is missing"),
+        ("NEMA_WG04_RG3_tibia_CR_J2KR.dcm", "DistanceSourceToDetector (0018,1110) is missing"),
+    ],
+)
+def test_real_headers_say_what_they_lack(data, name, says):
+    with pytest.raises(InputError) as error:
+        read_dicom_xray(data / "xray_dicom" / name)
+    assert f"{name}: {says}" in str(error.value)
+    assert "--camera" in str(error.value)
+    assert "\n" not in str(error.value)

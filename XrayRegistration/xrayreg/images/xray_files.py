@@ -1,0 +1,115 @@
+"""Reading X-rays of every kind into the core's one form."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import CameraFile
+from .dicom_pixels import line_integrals, open_pixels, open_xray, stored_pixels
+from .itk_files import ITK_SUFFIXES, read_itk_picture, suffix_of
+from .pictures import PICTURE_SUFFIXES, read_picture
+from .xray import Xray, line_integrals_from_transmission
+from .xray_dicom import read_dicom_xray
+
+_MAKE_CAMERA_FILE = "add a camera file: --camera camera.json"
+
+
+def read_xray(
+    path: str | Path,
+    camera_file: CameraFile | None = None,
+    name: str | None = None,
+    isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Xray:
+    """Read an X-ray: DICOM XA, RF, DX, CR (told by content), PNG, TIFF, NRRD, NIfTI or MetaImage.
+
+    Row 0 and column 0 come first as the file stores them; only a DICOM file without a camera file is
+    flipped where its tags say that it is stored mirrored (`read_dicom_xray`).
+
+    Args:
+        camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
+            geometry; needed otherwise.
+        name: of the view; the file's name without ending if None.
+        isocenter: (3,) patient LPS, mm, for the pose from DICOM tags: the volume's centre.
+
+    Raises:
+        InputError: names the file, what is missing or contradictory, and the remedy.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file", where=path, remedy="check --xray")
+    name = name or path.name.removesuffix(suffix_of(path, ITK_SUFFIXES) or path.suffix)
+    is_dicom = _is_dicom(path)
+    if camera_file is None:
+        if not is_dicom:
+            raise InputError("this format holds no geometry", where=path, remedy=_MAKE_CAMERA_FILE)
+        found = read_dicom_xray(path, isocenter)
+        return Xray(found.line_integrals, found.camera, found.mask, name)
+    camera = camera_file.camera(where=path)
+    if is_dicom:
+        dataset = open_xray(path)
+        pixels = stored_pixels(dataset, path)
+        _check_size(pixels, camera.size, path)
+        mask = open_pixels(dataset, pixels, path) & _camera_mask(camera_file)
+        image, _ = line_integrals(dataset, pixels, _not_empty(mask, path), path, camera_file.intensity)
+    else:
+        pixels = _read_pixels(path)
+        _check_size(pixels, camera.size, path)
+        mask = _not_empty(_camera_mask(camera_file), path)
+        image = _line_integrals(pixels, mask, camera_file.intensity, path)
+    return Xray(image, camera, mask, name)
+
+
+def _is_dicom(path: Path) -> bool:
+    """By the DICM mark, whatever the ending; files without preamble need an ending of no other format."""
+    with path.open("rb") as file:
+        head = file.read(132)
+    return head[128:] == b"DICM" or suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES) is None
+
+
+def _read_pixels(path: Path) -> np.ndarray:
+    """[row, column] of a file that is not DICOM."""
+    return read_picture(path) if suffix_of(path, PICTURE_SUFFIXES) else read_itk_picture(path)
+
+
+def _line_integrals(pixels: np.ndarray, mask: np.ndarray, intensity: str | None, path: Path) -> np.ndarray:
+    if not np.isfinite(pixels[mask]).all():
+        raise InputError("holds NaN or infinite values", where=path, remedy="mask them in the camera file")
+    if intensity == "transmission":
+        return line_integrals_from_transmission(pixels.astype(np.float64), mask)
+    if intensity == "line_integral":
+        return pixels.astype(np.float32)
+    raise InputError(
+        "nothing says what its values mean",
+        where=path,
+        remedy="set 'intensity' in its camera file to transmission (bright = little attenuation) or "
+        "line_integral",
+    )
+
+
+def _camera_mask(camera_file: CameraFile) -> np.ndarray:
+    """[row, column] bool from the camera file's mask image: its zeros are left out; all True without one."""
+    shape = camera_file.size[::-1]
+    if camera_file.mask is None:
+        return np.ones(shape, dtype=bool)
+    if not camera_file.mask.is_file():
+        raise InputError("no such mask", where=camera_file.mask, remedy="correct 'mask' in the camera file")
+    mask = _read_pixels(camera_file.mask) != 0
+    _check_size(mask, camera_file.size, camera_file.mask)
+    return mask
+
+
+def _not_empty(mask: np.ndarray, path: Path) -> np.ndarray:
+    if not mask.any():
+        raise InputError("its mask leaves no pixel", where=path, remedy="correct 'mask' in the camera file")
+    return mask
+
+
+def _check_size(pixels: np.ndarray, size: tuple[int, int], path: Path) -> None:
+    if pixels.shape[::-1] != tuple(size):
+        raise InputError(
+            f"is {pixels.shape[1]} x {pixels.shape[0]} columns x rows, its camera file says "
+            f"{size[0]} x {size[1]}",
+            where=path,
+            remedy="use the camera file made for this image; cropped or scaled images need their own",
+        )

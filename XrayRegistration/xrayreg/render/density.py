@@ -1,0 +1,51 @@
+"""A volume prepared for rendering: linear attenuation as a tensor, with its place in the patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..images import Grid, Volume, attenuation_per_mm
+
+
+@dataclass(frozen=True)
+class Density:
+    """Linear attenuation on a voxel grid.
+
+    Attributes:
+        values: [k, j, i] tensor, 1/mm; may require a gradient.
+        grid: its place in the patient.
+    """
+
+    values: torch.Tensor
+    grid: Grid
+
+    @classmethod
+    def from_volume(
+        cls, volume: Volume, above_hu: float = -1000.0, device: str | torch.device = "cpu"
+    ) -> "Density":
+        """Attenuation of a CT in float32; `above_hu` as in `attenuation_per_mm`."""
+        values = torch.from_numpy(attenuation_per_mm(volume.hu, above_hu))
+        return cls(values.to(device), volume.grid)
+
+    def shrunk(self, factors: tuple[int, int, int]) -> "Density":
+        """Averaged over blocks of ``factors`` = (i, j, k) voxels; a rest at the far ends is averaged alone.
+
+        The total attenuation along an axis is kept, so line integrals of the two agree.
+        """
+        if factors == (1, 1, 1):
+            return self
+        kernel = factors[::-1]
+        pad = [amount for f, n in zip(factors, self.grid.size, strict=True) for amount in (0, -n % f)]
+        padded = torch.nn.functional.pad(self.values[None], pad)[None]
+        values = torch.nn.functional.avg_pool3d(padded, kernel)[0, 0]
+        # The centre of the first block lies (f - 1) / 2 voxels from the centre of its first voxel.
+        index_from_block = np.diag([*map(float, factors), 1.0])
+        index_from_block[:3, 3] = (np.array(factors) - 1) / 2
+        grid = Grid(tuple(values.shape[::-1]), self.grid.patient_from_index @ index_from_block)
+        return Density(values, grid)
+
+    def to_spacing(self, spacing_mm: float) -> "Density":
+        """Shrunk by whole factors so that no axis is much finer than ``spacing_mm``."""
+        factors = np.maximum(1, np.round(spacing_mm / self.grid.spacing_mm)).astype(int)
+        return self.shrunk(tuple(int(f) for f in factors))
