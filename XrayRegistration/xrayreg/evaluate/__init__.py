@@ -1,5 +1,19 @@
 """Metrics against a known truth, and the public cases they are measured on."""
 
+from .demo_case import DemoCase, cache_folder, fetch_demo_case
+from .demo_views import PLAN, DemoView, demo_targets, errors, write_demo_views
 from .metrics import projection_distance, reprojection_distance, tre
 
-__all__ = ["projection_distance", "reprojection_distance", "tre"]
+__all__ = [
+    "PLAN",
+    "DemoCase",
+    "DemoView",
+    "cache_folder",
+    "demo_targets",
+    "errors",
+    "fetch_demo_case",
+    "projection_distance",
+    "reprojection_distance",
+    "tre",
+    "write_demo_views",
+]

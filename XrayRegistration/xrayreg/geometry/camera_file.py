@@ -60,7 +60,7 @@ def read_camera_file(path: str | Path) -> CameraFile:
     path = Path(path)
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         raise InputError("no such file", where=path, remedy="check --camera") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not a JSON file ({error})", where=path) from None
@@ -89,7 +89,7 @@ def read_camera_file(path: str | Path) -> CameraFile:
         camera_from_rig=_pose(fields, "camera_from_rig", path),
         source_to_detector_mm=_source_to_detector(sdd, spacing, K, path),
         intensity=fields.get("intensity"),
-        mask=path.parent / fields["mask"] if fields.get("mask") else None,
+        mask=_mask(fields, path),
     )
     if result.intensity is not None and result.intensity not in INTENSITIES:
         raise InputError(
@@ -132,17 +132,17 @@ def read_mayacam(path: str | Path) -> CameraFile:
     path = Path(path)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
+    except OSError:
         raise InputError("no such file", where=path) from None
     except UnicodeDecodeError:
         raise InputError("not a MayaCam text file", where=path) from None
-    size = _section(lines, "image size", 1, path).ravel()
-    K = _section(lines, "camera matrix", 3, path)
-    camera_from_rig = np.eye(4)
-    camera_from_rig[:3, :3] = _section(lines, "rotation", 3, path)
-    camera_from_rig[:3, 3] = _section(lines, "translation", 3, path).ravel()
-    if size.shape != (2,):
+    size = _section(lines, "image size", (1, 2), path)[0]
+    if (size < 1).any() or (size != size.round()).any():
         raise InputError("'image size' is not 'columns,rows'", where=path)
+    K = _section(lines, "camera matrix", (3, 3), path)
+    camera_from_rig = np.eye(4)
+    camera_from_rig[:3, :3] = _section(lines, "rotation", (3, 3), path)
+    camera_from_rig[:3, 3] = _section(lines, "translation", (3, 1), path)[:, 0]
     try:
         check_intrinsics(K)
     except InputError as error:
@@ -174,11 +174,11 @@ def relative_pose_error(first: CameraFile, second: CameraFile) -> tuple[float, f
     return float(np.linalg.norm(a[:3, 3] - b[:3, 3])), rotation_angle_deg(inverse(a) @ b)
 
 
-def _section(lines: list[str], title: str, rows: int, path: Path) -> np.ndarray:
+def _section(lines: list[str], title: str, shape: tuple[int, int], path: Path) -> np.ndarray:
     try:
         start = lines.index(title) + 1
-        values = [[float(x) for x in line.split(",")] for line in lines[start : start + rows]]
-        if len(values) != rows or len({len(row) for row in values}) != 1:
+        values = np.array([[float(x) for x in line.split(",")] for line in lines[start : start + shape[0]]])
+        if values.shape != shape or not np.isfinite(values).all():
             raise ValueError
     except ValueError:
         raise InputError(
@@ -186,7 +186,7 @@ def _section(lines: list[str], title: str, rows: int, path: Path) -> np.ndarray:
             where=path,
             remedy="expected a MayaCam 2 / XMALab calibration",
         ) from None
-    return np.array(values)
+    return values
 
 
 def _numbers(
@@ -204,6 +204,13 @@ def _numbers(
     if array.shape != shape or not np.isfinite(array).all():
         raise InputError(f"field '{name}' must be finite numbers of shape {shape or 'one'}", where=path)
     return array
+
+
+def _mask(fields: dict, path: Path) -> Path | None:
+    mask = fields.get("mask")
+    if mask is not None and not isinstance(mask, str):
+        raise InputError("field 'mask' is not the path of an image", where=path)
+    return path.parent / mask if mask else None
 
 
 def _pose(fields: dict, name: str, path: Path) -> np.ndarray | None:

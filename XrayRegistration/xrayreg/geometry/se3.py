@@ -46,7 +46,7 @@ def log_se3(motion: np.ndarray) -> np.ndarray:
     rotation, translation = np.asarray(motion)[:3, :3], np.asarray(motion)[:3, 3]
     omega = log_so3(rotation)
     angle = float(np.linalg.norm(omega))
-    a, b, c = _series(angle)
+    _, b, c = _series(angle)
     w = hat(omega)
     left_jacobian = np.eye(3) + b * w + c * w @ w
     return np.concatenate([omega, np.linalg.solve(left_jacobian, translation)])

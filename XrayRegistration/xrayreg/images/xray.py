@@ -1,6 +1,6 @@
 """The X-ray image of one view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,12 +18,16 @@ class Xray:
         mask: [row, column] bool, False where a pixel says nothing about the patient (collimator,
             text, outside a round field).
         name: of the view, unique in a registration; names its output files.
+        rig: views with the same rig keep their relative geometry and move together; "" moves alone.
+        notes: what was flipped or assumed in reading, for people.
     """
 
     line_integrals: np.ndarray
     camera: Camera
     mask: np.ndarray
     name: str = "view"
+    rig: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         shape = self.camera.size[::-1]
@@ -37,6 +41,30 @@ class Xray:
             raise InputError("the image holds NaN or infinite values", where=self.name)
         if not self.mask.any():
             raise InputError("the mask leaves no pixel to compare", where=self.name)
+
+    def cropped(self, first: tuple[int, int], size: tuple[int, int]) -> "Xray":
+        """The part of ``size`` whose first pixel is ``first``, (column, row) each."""
+        part = (slice(first[1], first[1] + size[1]), slice(first[0], first[0] + size[0]))
+        return replace(
+            self,
+            line_integrals=self.line_integrals[part],
+            mask=self.mask[part],
+            camera=self.camera.cropped(first, size),
+        )
+
+    def binned(self, factor: int) -> "Xray":
+        """Averaged over the unmasked pixels of factor x factor blocks; a block counts if half of it does."""
+        camera = self.camera.binned(factor)
+        columns, rows = camera.size
+
+        def sums(array: np.ndarray) -> np.ndarray:
+            cut = array[: rows * factor, : columns * factor]
+            return cut.reshape(rows, factor, columns, factor).sum(axis=(1, 3), dtype=np.float64)
+
+        count = sums(self.mask)
+        mean = sums(np.where(self.mask, self.line_integrals, 0)) / np.maximum(count, 1)
+        mask = count >= 0.5 * factor * factor
+        return replace(self, line_integrals=mean.astype(np.float32), mask=mask, camera=camera)
 
 
 def line_integrals_from_transmission(transmission: np.ndarray, mask: np.ndarray) -> np.ndarray:

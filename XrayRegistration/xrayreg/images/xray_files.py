@@ -24,7 +24,8 @@ def read_xray(
     """Read an X-ray: DICOM XA, RF, DX, CR (told by content), PNG, TIFF, NRRD, NIfTI or MetaImage.
 
     Row 0 and column 0 come first as the file stores them; only a DICOM file without a camera file is
-    flipped where its tags say that it is stored mirrored (`read_dicom_xray`).
+    flipped where its tags say that it is stored mirrored (`read_dicom_xray`). Views of one rig (camera
+    files with `camera_from_rig`; DICOM files with one Frame of Reference UID) get the same `Xray.rig`.
 
     Args:
         camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
@@ -44,20 +45,23 @@ def read_xray(
         if not is_dicom:
             raise InputError("this format holds no geometry", where=path, remedy=_MAKE_CAMERA_FILE)
         found = read_dicom_xray(path, isocenter)
-        return Xray(found.line_integrals, found.camera, found.mask, name)
+        rig = found.frame_of_reference_uid
+        return Xray(found.line_integrals, found.camera, found.mask, name, rig, found.notes)
     camera = camera_file.camera(where=path)
+    notes: tuple[str, ...] = ()
     if is_dicom:
         dataset = open_xray(path)
         pixels = stored_pixels(dataset, path)
         _check_size(pixels, camera.size, path)
         mask = open_pixels(dataset, pixels, path) & _camera_mask(camera_file)
-        image, _ = line_integrals(dataset, pixels, _not_empty(mask, path), path, camera_file.intensity)
+        image, notes = line_integrals(dataset, pixels, _not_empty(mask, path), path, camera_file.intensity)
     else:
         pixels = _read_pixels(path)
         _check_size(pixels, camera.size, path)
         mask = _not_empty(_camera_mask(camera_file), path)
         image = _line_integrals(pixels, mask, camera_file.intensity, path)
-    return Xray(image, camera, mask, name)
+    rig = "rig" if camera_file.camera_from_rig is not None else ""
+    return Xray(image, camera, mask, name, rig, notes)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -1,6 +1,6 @@
 """Coarse-to-fine levels: each X-ray cropped to the anatomy and averaged to a size, the CT to match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -50,24 +50,14 @@ def prepare_view(xray: Xray, camera: Camera, density: Density, level: Level) -> 
     """Crop an X-ray to where ``camera`` (its current pose) sees the volume, average, make comparable.
 
     Raises:
-        InputError: if the volume does not project into the image at all.
+        InputError: if the volume does not project onto unmasked pixels.
     """
     first, size = anatomy_box(camera, density, level.margin, xray.name)
-    factor = max(1, round(max(size) / level.pixels))
-    size = tuple(max(factor, n // factor * factor) for n in size)
-    rows, columns = (slice(start, start + n) for start, n in zip(first[::-1], size[::-1], strict=True))
-    image, mask = averaged(xray.line_integrals[rows, columns], xray.mask[rows, columns], factor)
-    if not mask.any():
-        raise InputError("the volume projects only onto masked pixels", where=xray.name)
+    small = replace(xray, camera=camera).cropped(first, size).binned(max(1, round(max(size) / level.pixels)))
     like = density.values
-    return LevelView(
-        camera.cropped(first, size).binned(factor),
-        Comparison(
-            torch.as_tensor(image, dtype=like.dtype, device=like.device),
-            torch.as_tensor(mask, device=like.device),
-            level.terms,
-        ),
-    )
+    image = torch.as_tensor(small.line_integrals, dtype=like.dtype, device=like.device)
+    mask = torch.as_tensor(small.mask, device=like.device)
+    return LevelView(small.camera, Comparison(image, mask, level.terms))
 
 
 def anatomy_box(
@@ -88,18 +78,6 @@ def anatomy_box(
             remedy="check the start pose, or that the volume and the X-ray show the same region",
         )
     return (int(low[0]), int(low[1])), (int(high[0] - low[0]), int(high[1] - low[1]))
-
-
-def averaged(image: np.ndarray, mask: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the unmasked pixels of factor x factor blocks; a block counts if half of it does."""
-    rows, columns = (n // factor for n in image.shape)
-
-    def blocks(array: np.ndarray) -> np.ndarray:
-        return array[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor).sum(axis=(1, 3))
-
-    count = blocks(mask.astype(np.float64))
-    total = blocks(np.where(mask, image, 0).astype(np.float64))
-    return total / np.maximum(count, 1), count >= 0.5 * factor * factor
 
 
 def matched_density(density: Density, view: LevelView) -> Density:

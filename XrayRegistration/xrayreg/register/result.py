@@ -13,7 +13,8 @@ class RegisteredView:
     Attributes:
         xray: the image, with the camera at its start pose.
         camera: the camera at the registered pose.
-        similarity: at the registered pose, 1 is a perfect match, 0 none.
+        similarity, initial_similarity: at the registered and the start pose; 1 is a perfect match, 0
+            none.
     """
 
     xray: Xray

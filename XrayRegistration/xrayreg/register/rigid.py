@@ -6,7 +6,7 @@ Levenberg-Marquardt (D. Marquardt, 1963; K. Madsen et al., "Methods for non-line
 problems", 2004) on the residuals of `xrayreg.similarity`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..images import Xray
 from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import NormalEquations, Term
 from .levels import Level, LevelView, matched_density, prepare_view
+from .result import RegisteredView
 
 _GRADIENT = (Term(True, 24),)
 _BOTH = (Term(False, 24), Term(True, 24))
@@ -92,6 +93,60 @@ def refine(
                 yield Progress(number, len(levels), start, len(starts), iteration, 1 - loss, best)
             refined.append((loss, motion))
         motions = [motion for _, motion in sorted(refined, key=lambda entry: entry[0])]
+
+
+def register_rigid(
+    density: Density,
+    xrays: list[Xray],
+    levels: tuple[Level, ...] = DEFAULT_LEVELS,
+    progress: Callable[[Progress], None] = lambda state: None,
+) -> tuple[RegisteredView, ...]:
+    """Register every view from its start pose; those of one rig together, the others each alone.
+
+    Args:
+        density: the volume.
+        xrays: their cameras hold the start poses, `Xray.rig` says which move together.
+        progress: called after each iteration; an exception it raises ends the registration.
+
+    Returns:
+        the views in the order given.
+
+    Raises:
+        InputError: if the volume does not project into an X-ray.
+    """
+    motions: dict[str, np.ndarray] = {}
+    for group in groups(xrays):
+        for state in refine(density, group, levels):
+            progress(state)
+        motions.update({xray.name: state.patient_motion for xray in group})
+    return tuple(_registered(density, xray, motions[xray.name], levels[-1]) for xray in xrays)
+
+
+def groups(xrays: list[Xray]) -> list[list[Xray]]:
+    """The X-rays by what moves together, in the order given."""
+    by_rig: dict[str, list[Xray]] = {}
+    for number, xray in enumerate(xrays):
+        by_rig.setdefault(xray.rig or f"alone {number}", []).append(xray)
+    return list(by_rig.values())
+
+
+def _registered(density: Density, xray: Xray, motion: np.ndarray, level: Level) -> RegisteredView:
+    start = xray.camera.camera_from_patient
+    pose = _orthonormal(start @ motion)
+    return RegisteredView(
+        xray,
+        xray.camera.moved(pose),
+        similarity_of(density, xray, pose, level),
+        similarity_of(density, xray, start, level),
+    )
+
+
+def _orthonormal(transform: np.ndarray) -> np.ndarray:
+    """The nearest rigid motion: products of many rotations drift by rounding."""
+    u, _, vt = np.linalg.svd(transform[:3, :3])
+    result = transform.copy()
+    result[:3, :3] = u @ vt
+    return result
 
 
 def candidate_motions(density: Density, count: int) -> list[np.ndarray]:

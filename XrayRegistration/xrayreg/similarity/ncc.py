@@ -84,7 +84,9 @@ class _PatchwiseNcc:
     def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, term: Term):
         self._on_gradient = term.on_gradient
         rows, columns = fixed.shape
-        self._patch = (rows, columns) if term.patch is None else (min(term.patch, rows), min(term.patch, columns))
+        self._patch = (
+            (rows, columns) if term.patch is None else (min(term.patch, rows), min(term.patch, columns))
+        )
         valid = mask[None].to(fixed.dtype)
         if term.on_gradient:  # a gradient next to a masked pixel is an edge of the mask
             valid = 1 - torch.nn.functional.max_pool2d(1 - valid, 3, stride=1, padding=1)

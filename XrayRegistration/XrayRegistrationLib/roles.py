@@ -1,0 +1,48 @@
+"""Names under which nodes know each other. Nothing is ever found by a node's name.
+
+On the result node (vtkMRMLScriptedModuleNode): VOLUME, SEGMENTATION, VIEW (one per X-ray, in order)
+and PLAN (one per markup). On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, and the
+camera's numbers as JSON in the attributes K, SIZE and so on.
+"""
+
+import json
+
+MODULE = "XrayRegistration"
+MODULE_ATTRIBUTE = "ModuleName"
+"""By which Slicer's node selectors and ScriptedLoadableModuleLogic tell whose a node is."""
+
+VOLUME = "Volume"
+SEGMENTATION = "Segmentation"
+VIEW = "View"
+PLAN = "Plan"
+
+CAMERA = "XrayRegistration.Camera"
+DETECTOR = "XrayRegistration.Detector"
+DRR = "XrayRegistration.Drr"
+FRUSTUM = "XrayRegistration.Frustum"
+
+VIEW_NAME = "XrayRegistration.View"
+K = "XrayRegistration.K"
+SIZE = "XrayRegistration.Size"
+SOURCE_TO_DETECTOR_MM = "XrayRegistration.SourceToDetectorMm"
+PIXEL_SPACING_MM = "XrayRegistration.PixelSpacingMm"
+SIMILARITY = "XrayRegistration.Similarity"
+INITIAL_CAMERA_FROM_PATIENT = "XrayRegistration.InitialCameraFromPatientLps"
+
+
+def view_name(xray) -> str:
+    """The view's name in the registration; the node's own name may have been made unique."""
+    return json.loads(xray.GetAttribute(VIEW_NAME))
+
+
+def references(node, role: str) -> list:
+    """The nodes that ``node`` refers to under ``role``, in order."""
+    return [node.GetNthNodeReference(role, n) for n in range(node.GetNumberOfNodeReferences(role))]
+
+
+def result_nodes(scene) -> list:
+    """The result nodes of every registration in the scene, in the order they were added."""
+    nodes = scene.GetNodesByClass("vtkMRMLScriptedModuleNode")
+    nodes.UnRegister(None)  # the collection is handed over with a reference of its own
+    every = [nodes.GetItemAsObject(n) for n in range(nodes.GetNumberOfItems())]
+    return [node for node in every if node.GetAttribute(MODULE_ATTRIBUTE) == MODULE]

@@ -1,0 +1,246 @@
+"""Core objects to MRML nodes: the only place that knows RAS.
+
+The core speaks patient LPS, Slicer patient RAS. Points change their sign in x and y
+(`flip_ras_lps`), transforms between two patient-like frames on both sides (`ras_from_lps`), and a
+voxel grid on the patient's side alone, because index axes have no anatomy.
+
+Every function takes the scene as its argument and works inside Slicer as well as without the
+application (`headless`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from xrayreg.geometry import (
+    LPS_FROM_RAS,
+    Camera,
+    detector_from_image,
+    flip_ras_lps,
+    patient_from_detector,
+    ras_from_lps,
+)
+
+from . import roles
+from .segments import add_segmentation
+
+if TYPE_CHECKING:  # the core's door to registration leads to torch, which a scene does not need
+    from xrayreg.images import LabelMap, Markup, Volume
+    from xrayreg.register import RegisteredView, Registration
+
+BONE_WINDOW_HU = (1500.0, 400.0)
+"""Window width and level in which bone and soft tissue of a CT can both be told apart, HU."""
+_DRR_COLORS = "vtkMRMLColorTableNodeCyan"
+_FRUSTUM_COLORS = ((0.25, 0.65, 1.0), (1.0, 0.6, 0.2), (0.45, 0.85, 0.4), (0.9, 0.45, 0.85))
+_PLAN_COLOR = (0.85, 0.1, 0.2)
+_POINT_SIZE_MM = 6.0
+_MARKUP_CLASSES = {
+    "points": "vtkMRMLMarkupsFiducialNode",
+    "line": "vtkMRMLMarkupsLineNode",
+    "curve": "vtkMRMLMarkupsCurveNode",
+}
+
+
+def add_registration(
+    scene,
+    registration: Registration,
+    drrs: dict[str, np.ndarray],
+    *,
+    segmentation: LabelMap | None = None,
+    labels: tuple[int, ...] = (),
+    markups: tuple[Markup, ...] = (),
+):
+    """Everything a registration has to show, tied together by node references.
+
+    Args:
+        drrs: [row, column] float32 line integrals at the registered pose, by view name.
+        labels: the structures of ``segmentation`` to show; all of them if empty.
+        markups: plans and landmarks, patient LPS, mm.
+
+    Returns:
+        The result node (vtkMRMLScriptedModuleNode); see `roles` for what it refers to.
+    """
+    result = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", scene.GenerateUniqueName(roles.MODULE))
+    result.SetModuleName(roles.MODULE)
+    result.SetAttribute(roles.MODULE_ATTRIBUTE, roles.MODULE)
+    volume = add_volume(scene, registration.volume)
+    result.SetNodeReferenceID(roles.VOLUME, volume.GetID())
+    if segmentation is not None:
+        node = add_segmentation(scene, segmentation, labels)
+        result.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
+    for number, view in enumerate(registration.views):
+        color = _FRUSTUM_COLORS[number % len(_FRUSTUM_COLORS)]
+        node = add_view(scene, view, drrs.get(view.name), color)
+        result.AddNodeReferenceID(roles.VIEW, node.GetID())
+    for markup in markups:
+        result.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
+    return result
+
+
+def add_volume(scene, volume: Volume):
+    """The CT as vtkMRMLScalarVolumeNode, int16 HU, on its own grid.
+
+    A left-handed grid stays left-handed: voxels keep their array positions and their place in the
+    patient. (When Slicer reads such a volume from a file it reverses k, and the place is kept.)
+    """
+    hu = np.clip(np.rint(volume.hu), -32768, 32767).astype(np.int16)
+    node = _add_image(scene, volume.name, hu, LPS_FROM_RAS @ volume.grid.patient_from_index)
+    _set_window(node, *BONE_WINDOW_HU)
+    return node
+
+
+def add_view(scene, view: RegisteredView, drr: np.ndarray | None, color: tuple[float, float, float]):
+    """One X-ray at its registered pose; returns the X-ray's node, which refers to all the others.
+
+    X-ray and DRR lie on the detector: their grid is theirs in the detector's frame, and the
+    transform node above them is the detector's pose. The frustum lies in the camera's frame under
+    the camera's pose. Moving the C-arm is therefore a matter of two transforms.
+    """
+    camera = view.camera
+    pose = _add_transform(scene, f"{view.name}_patient_from_camera", camera.patient_from_camera)
+    detector = _add_transform(scene, f"{view.name}_patient_from_detector", patient_from_detector(camera))
+    frustum = _add_frustum(scene, f"{view.name}_frustum", camera, color)
+    frustum.SetAndObserveTransformNodeID(pose.GetID())
+    xray = _add_projection(scene, view.name, view.xray.line_integrals, camera, view.xray.mask)
+    xray.SetAndObserveTransformNodeID(detector.GetID())
+    for role, node in ((roles.CAMERA, pose), (roles.DETECTOR, detector), (roles.FRUSTUM, frustum)):
+        xray.SetNodeReferenceID(role, node.GetID())
+    if drr is not None:
+        image = _add_projection(scene, f"{view.name}_drr", drr, camera, view.xray.mask)
+        image.SetAndObserveTransformNodeID(detector.GetID())
+        image.GetDisplayNode().SetAndObserveColorNodeID(_DRR_COLORS)
+        xray.SetNodeReferenceID(roles.DRR, image.GetID())
+    _write_camera_attributes(xray, view)
+    return xray
+
+
+def add_markup(scene, markup: Markup):
+    """A plan as point list, line or curve node; control points become RAS."""
+    node = scene.AddNewNodeByClass(_MARKUP_CLASSES[markup.kind], markup.name)
+    node.CreateDefaultDisplayNodes()
+    for point, label in zip(flip_ras_lps(markup.points), markup.labels, strict=True):
+        node.AddControlPoint(*(float(x) for x in point), label)
+    node.SetLocked(True)  # a plan is shown here, not edited by accident
+    display = node.GetDisplayNode()
+    display.SetOccludedVisibility(True)  # plans lie inside bones
+    display.SetOccludedOpacity(0.7)
+    display.SetSelectedColor(_PLAN_COLOR)
+    display.SetTextScale(2.5)
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(_POINT_SIZE_MM)
+    return node
+
+
+def array_of(volume_node) -> np.ndarray:
+    """A view [k, j, i] of a volume node's voxels."""
+    image = volume_node.GetImageData()
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    return voxels.reshape(image.GetDimensions()[::-1])
+
+
+def matrix_array(matrix) -> np.ndarray:
+    """(4, 4) of a vtkMatrix4x4."""
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def world_from_index(volume_node) -> np.ndarray:
+    """(4, 4) from a volume node's (i, j, k) to RAS, mm, with the transforms above it."""
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    ras_from_index = matrix_array(matrix)
+    parent = volume_node.GetParentTransformNode()
+    if parent is not None:
+        parent.GetMatrixTransformToWorld(matrix)
+        ras_from_index = matrix_array(matrix) @ ras_from_index
+    return ras_from_index
+
+
+def _write_camera_attributes(xray, view: RegisteredView) -> None:
+    camera = view.camera
+    values = {
+        roles.VIEW_NAME: view.name,
+        roles.K: camera.K.tolist(),
+        roles.SIZE: list(camera.size),
+        roles.SOURCE_TO_DETECTOR_MM: camera.require_source_to_detector(),
+        roles.PIXEL_SPACING_MM: list(camera.pixel_spacing_mm),
+        roles.SIMILARITY: float(view.similarity),
+        roles.INITIAL_CAMERA_FROM_PATIENT: view.xray.camera.camera_from_patient.tolist(),
+    }
+    for name, value in values.items():
+        xray.SetAttribute(name, json.dumps(value))
+
+
+def _add_projection(scene, name: str, image: np.ndarray, camera: Camera, mask: np.ndarray):
+    """A one-slice volume in the detector's frame; window and level from the pixels inside the mask."""
+    inside = image[mask]
+    low, high = np.percentile(inside, [1, 99.5])
+    finite = np.where(np.isfinite(image), image, low).astype(np.float32)
+    node = _add_image(scene, name, finite[None], LPS_FROM_RAS @ detector_from_image(camera))
+    width = max(float(high - low), 1e-6)  # a blank image is black
+    _set_window(node, width, float(low) + width / 2)
+    return node
+
+
+def _add_image(scene, name: str, array: np.ndarray, ras_from_index: np.ndarray):
+    image = vtk.vtkImageData()
+    image.SetDimensions(array.shape[::-1])
+    scalars = numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    node.SetIJKToRASMatrix(_vtk_matrix(ras_from_index))
+    node.SetAndObserveImageData(image)
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    return node
+
+
+def _set_window(node, width: float, level: float) -> None:
+    display = node.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(width, level)
+
+
+def _add_transform(scene, name: str, patient_from_b: np.ndarray):
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
+    node.SetMatrixTransformToParent(_vtk_matrix(ras_from_lps(patient_from_b)))
+    return node
+
+
+def _add_frustum(scene, name: str, camera: Camera, color: tuple[float, float, float]):
+    """Rays from the source to the detector's outer corners and the detector's outline, as lines."""
+    columns, rows = camera.size
+    corners_image = [
+        (-0.5, -0.5),
+        (columns - 0.5, -0.5),
+        (columns - 0.5, rows - 0.5),
+        (-0.5, rows - 0.5),
+    ]
+    corners_camera = camera.ray_directions(corners_image) * camera.require_source_to_detector()
+    points = vtk.vtkPoints()
+    points.SetDataTypeToDouble()
+    for point in flip_ras_lps(np.vstack([np.zeros(3), corners_camera])):
+        points.InsertNextPoint(point)
+    lines = vtk.vtkCellArray()
+    for a, b in ((0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (2, 3), (3, 4), (4, 1)):
+        lines.InsertNextCell(2, (a, b))
+    mesh = vtk.vtkPolyData()
+    mesh.SetPoints(points)
+    mesh.SetLines(lines)
+    node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+    node.SetAndObservePolyData(mesh)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetColor(color)
+    display.SetLineWidth(3)
+    display.SetLighting(False)
+    return node
+
+
+def _vtk_matrix(array: np.ndarray):
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(np.asarray(array, dtype=float).ravel())
+    return matrix

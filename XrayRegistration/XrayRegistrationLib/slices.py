@@ -1,0 +1,43 @@
+"""An X-ray in a slice view: how it is turned, fitted and blended with its DRR.
+
+Works on the slice logics of Slicer's layout as well as on those of the off-screen pictures.
+"""
+
+import numpy as np
+
+from . import roles
+from .scene import world_from_index
+
+DRR_OPACITY = 0.35
+
+
+def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY) -> None:
+    """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR blended in."""
+    composite = logic.GetSliceCompositeNode()
+    composite.SetBackgroundVolumeID(xray.GetID())
+    drr = xray.GetNodeReference(roles.DRR)
+    composite.SetForegroundVolumeID(None if drr is None else drr.GetID())
+    composite.SetForegroundOpacity(drr_opacity)
+    node = logic.GetSliceNode()
+    node.GetSliceToRAS().DeepCopy(ras_from_slice_view(xray).ravel())
+    width, height = node.GetDimensions()[:2]
+    columns, rows, _ = xray.GetImageData().GetDimensions()
+    column_mm, row_mm, _ = xray.GetSpacing()
+    mm_per_pixel = max(columns * column_mm / width, rows * row_mm / height)
+    node.SetFieldOfView(width * mm_per_pixel, height * mm_per_pixel, 1)
+    node.UpdateMatrices()
+
+
+def ras_from_slice_view(xray) -> np.ndarray:
+    """(4, 4) RAS from the axes of a slice view on the X-ray: as radiographs are read.
+
+    Slice view axes: x to the right of the screen, y up, z to the viewer. Columns go right and rows
+    down, so the viewer stands at the source and looks along the beam; nothing is mirrored.
+    """
+    ras_from_index = world_from_index(xray)
+    columns, rows, _ = xray.GetImageData().GetDimensions()
+    axes = ras_from_index[:3, :3] / np.linalg.norm(ras_from_index[:3, :3], axis=0)
+    ras_from_slice = np.eye(4)
+    ras_from_slice[:3, :3] = axes * [1, -1, -1]
+    ras_from_slice[:3, 3] = (ras_from_index @ [(columns - 1) / 2, (rows - 1) / 2, 0, 1])[:3]
+    return ras_from_slice

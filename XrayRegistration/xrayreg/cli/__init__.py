@@ -1,0 +1,47 @@
+"""The command line: one file per command.
+
+Exit codes: 0 done; 2 bad input (one line on standard error); 3 finished but the verdict is `reject`;
+130 cancelled. Progress goes to standard error, one summary line to standard output.
+"""
+
+import argparse
+import sys
+
+from .. import __version__
+from ..errors import InputError
+from . import demo, register, render
+from .files import say
+
+BAD_INPUT, CANCELLED = 2, 130
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """Usage errors in one line, like every other bad input."""
+
+    def error(self, message: str):
+        say(f"error: {message} - see {self.prog} --help")
+        sys.exit(BAD_INPUT)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = _OneLineParser(
+        prog="xrayreg",
+        description="Register X-rays with a preoperative CT. Research use only, not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"xrayreg {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (demo, render, register):
+        command.add_to(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        say(f"error: {error}")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        say("cancelled; nothing was written")
+        return CANCELLED
+    except OSError as error:
+        say(f"error: {error.filename or 'file'}: {error.strerror or error} - check path and free space")
+        return BAD_INPUT

@@ -1,0 +1,49 @@
+"""Options that several commands have."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+
+AIR_HU = -1000.0
+
+
+def add_volume_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--volume", type=Path, required=True, help="CT in HU: DICOM folder, NIfTI, NRRD, MHA or TIFF stack"
+    )
+    parser.add_argument("--voxel-mm", help="voxel size x,y,z of a TIFF stack, mm")
+    parser.add_argument(
+        "--air-hu",
+        type=float,
+        default=AIR_HU,
+        help="the HU that counts as nothing (default -1000); about -120 for a volume masked to single bones, "
+        "because the tissue around them is in the X-ray but not in the volume",
+    )
+
+
+def voxel_mm(options: argparse.Namespace) -> tuple[float, float, float] | None:
+    """--voxel-mm as three positive numbers, or None where it was not given."""
+    if options.voxel_mm is None:
+        return None
+    values = _numbers(options.voxel_mm, float, "--voxel-mm", "--voxel-mm 0.39,0.39,0.625")
+    if len(values) != 3 or min(values) <= 0:
+        raise InputError(
+            f"--voxel-mm {options.voxel_mm} is not three positive numbers", remedy="as in 0.4,0.4,1"
+        )
+    return values
+
+
+def label_values(text: str) -> tuple[int, ...]:
+    """A list such as "1,2,3"."""
+    values = _numbers(text, int, "--labels", "--labels 1,2")
+    if not values or min(values) < 1 or len(set(values)) != len(values):
+        raise InputError(f"--labels {text}: labels are different whole numbers from 1", remedy="as in 1,2")
+    return values
+
+
+def _numbers(text: str, kind: type, option: str, example: str) -> tuple:
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text} is not a list of numbers", remedy=f"as in {example}") from None

@@ -1,0 +1,203 @@
+"""From inputs to result files: what `register` and `demo` have in common."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .. import __version__
+from ..images import Volume, Xray
+from ..overlays import Overlay, overlay_picture, view_drr
+from ..register import Progress, RegisteredView, Registration, groups, register_rigid, verdict
+from ..render import Density
+from .files import say, sha256
+
+SCHEMA_VERSION = 1
+_SCENE_WRITERS = "xrayreg.scene_writer"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that was read.
+
+    Attributes:
+        air_hu: the HU that counts as nothing.
+        files: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
+    """
+
+    volume: Volume
+    air_hu: float
+    xrays: tuple[Xray, ...]
+    overlay: Overlay
+    files: dict
+
+
+def described(path: Path, shown_as: Path | None = None) -> dict:
+    """A file in registration.json: where it lies (or will lie) and its checksum."""
+    return {"path": str(shown_as or path), "sha256": sha256(path)}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found.
+
+    Attributes:
+        drrs: by view, at the registered pose, in the pixels of the view's pictures.
+        density: the prepared volume, for more pictures.
+        verdict: "review" or "reject".
+    """
+
+    registration: Registration
+    drrs: dict[str, np.ndarray]
+    density: Density
+    verdict: str
+
+
+def register_and_write(inputs: Inputs, folder: Path) -> Result:
+    """Register and write registration.json, overlays, transforms and the scene into ``folder``."""
+    started = time.perf_counter()
+    density = Density.from_volume(inputs.volume, inputs.air_hu)
+    prepared = time.perf_counter()
+    for group in groups(list(inputs.xrays)):
+        say(f"registering {' and '.join(xray.name for xray in group)}{' together' if len(group) > 1 else ''}")
+    views = register_rigid(density, list(inputs.xrays), progress=_LevelReporter())
+    done = time.perf_counter()
+    seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
+    registration = Registration(inputs.volume, views, seconds)
+    alone = tuple(group[0].name for group in groups(list(inputs.xrays)) if len(group) == 1)
+    judged, reasons = verdict(views, alone)
+    fields = _registration_json(inputs, registration, judged, reasons)
+    (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+    drrs = {}
+    for view in views:
+        say(f"drawing {view.name}")
+        _write_transform(folder / f"camera_from_patient_{view.name}.tfm", view.camera.camera_from_patient)
+        drrs[view.name] = view_drr(density, view.xray, view.camera.camera_from_patient)
+        picture = overlay_picture(
+            view.xray, view.camera, drrs[view.name], inputs.overlay, f"{view.name}: registered"
+        )
+        picture.save(folder / f"overlay_{view.name}.png")
+    _write_scene(registration, drrs, inputs.overlay, folder)
+    return Result(registration, drrs, density, judged)
+
+
+class _LevelReporter:
+    """One line of progress per level."""
+
+    def __init__(self):
+        self._last: Progress | None = None
+
+    def __call__(self, state: Progress) -> None:
+        if self._last is None or state.level != self._last.level:
+            say(f"level {state.level + 1} of {state.levels}, {state.starts} start(s)")
+        self._last = state
+
+
+def _registration_json(inputs: Inputs, registration: Registration, judged: str, reasons: list[str]) -> dict:
+    """The content of registration.json; the numbers of confidence are null until they are calibrated."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "software": {
+            "name": "xrayreg",
+            "version": __version__,
+            "torch": torch.__version__,
+            "device": "cpu",
+        },
+        "inputs": inputs.files,
+        "model": "rigid",
+        "views": [_view_json(view) for view in registration.views],
+        "bodies": [
+            {
+                "name": registration.volume.name,
+                "label": None,
+                "patient_from_rest": np.eye(4).tolist(),
+                "covariance": None,
+            }
+        ],
+        "confidence": {
+            "verdict": judged,
+            "success_probability": None,
+            "expected_tre_mm": None,
+            "p95_tre_mm": None,
+            "reasons": reasons,
+        },
+        "timing_s": {stage: round(value, 3) for stage, value in registration.seconds.items()},
+    }
+
+
+def _view_json(view: RegisteredView) -> dict:
+    return {
+        "name": view.name,
+        "size": list(view.camera.size),
+        "K": view.camera.K.tolist(),
+        "camera_from_patient": view.camera.camera_from_patient.tolist(),
+        "initial_camera_from_patient": view.xray.camera.camera_from_patient.tolist(),
+        "similarity": round(view.similarity, 6),
+        "initial_similarity": round(view.initial_similarity, 6),
+    }
+
+
+def _write_transform(path: Path, camera_from_patient: np.ndarray) -> None:
+    """An ITK transform that maps a patient point (LPS, mm) to the camera frame.
+
+    Slicer reads it as a transform node whose matrix to the parent is the inverse, patient from camera.
+    """
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(camera_from_patient[:3, :3].ravel().tolist())
+    transform.SetTranslation(camera_from_patient[:3, 3].tolist())
+    sitk.WriteTransform(transform, str(path))
+
+
+def _write_scene(
+    registration: Registration, drrs: dict[str, np.ndarray], overlay: Overlay, folder: Path
+) -> None:
+    """The Slicer scene, written by whoever answers to the entry point; the core knows no Slicer."""
+    writer = next(iter(entry_points(group=_SCENE_WRITERS)), None)
+    if writer is None:
+        say("scene.mrb left out: no scene writer is installed - pip install 'xrayreg[scene]'")
+        return
+    say("writing the Slicer scene")
+    placed = replace(registration, views=tuple(_on_a_plane(view) for view in registration.views))
+    try:
+        notices = writer.load()(
+            placed,
+            folder,
+            drrs={view.name: _enlarged(drrs[view.name], view.camera.size) for view in placed.views},
+            segmentation=overlay.segmentation,
+            labels=overlay.labels,
+            markups=overlay.markups,
+        )
+    except ImportError as error:
+        notices = [f"scene.mrb left out: {error}"]
+    for notice in notices:
+        say(notice)
+
+
+def _on_a_plane(view: RegisteredView) -> RegisteredView:
+    """The view with a distance to its detector: the X-ray has to lie somewhere in the scene.
+
+    Calibrations such as MayaCam's give no distance. Any plane across the beam shows the same
+    projection; the one twice as far from the source as the patient's origin is as right as any.
+    """
+    if view.camera.source_to_detector_mm is not None:
+        return view
+    distance_mm = 2.0 * float(np.linalg.norm(view.camera.camera_from_patient[:3, 3]))
+    say(f"{view.name}: source-to-detector distance unknown, shown at {distance_mm:.0f} mm in the scene")
+    return replace(
+        view,
+        xray=replace(view.xray, camera=replace(view.xray.camera, source_to_detector_mm=distance_mm)),
+        camera=replace(view.camera, source_to_detector_mm=distance_mm),
+    )
+
+
+def _enlarged(drr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A DRR of averaged pixels repeated to ``size`` = (columns, rows) of its X-ray."""
+    factor = size[0] // drr.shape[1]
+    repeated = drr.repeat(factor, axis=0).repeat(factor, axis=1)
+    rest = [(0, full - have) for full, have in zip(size[::-1], repeated.shape, strict=True)]
+    return np.pad(repeated, rest, mode="edge")

@@ -1,0 +1,165 @@
+"""`xrayreg register`: the pose of each X-ray in the frame of the volume."""
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import CameraFile, read_camera_file, relative_pose_error
+from ..images import LabelMap, Volume, Xray, read_label_map, read_markups, read_volume, read_xray
+from ..overlays import Overlay
+from .files import say, whole_or_nothing
+from .options import add_volume_options, voxel_mm
+from .pipeline import Inputs, described, register_and_write
+
+_RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
+REJECTED = 3
+
+
+class _ByXray(argparse.Action):
+    """--camera belongs to the --xray before it."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        xrays = namespace.xray or []
+        if not xrays:
+            parser.error("--camera stands behind the --xray that it belongs to")
+        if len(xrays) - 1 in (namespace.camera or {}):
+            parser.error(f"--xray {xrays[-1]} has two --camera")
+        namespace.camera = {**(namespace.camera or {}), len(xrays) - 1: value}
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "register",
+        help="the pose of each X-ray in the frame of the volume",
+        description="Register X-rays with a volume, rigidly, from a start pose. Views whose camera files "
+        "have camera_from_rig, or whose DICOM files share a Frame of Reference UID, keep their relative geometry "
+        "and move together; other views are registered each alone.",
+    )
+    add_volume_options(parser)
+    parser.add_argument(
+        "--xray", type=Path, action="append", required=True, help="DICOM, TIFF, PNG, NRRD or NIfTI; repeat"
+    )
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        action=_ByXray,
+        help="camera.json of the --xray before it (needed unless DICOM)",
+    )
+    parser.add_argument("--segmentation", type=Path, help="label map whose structures are outlined")
+    parser.add_argument("--names", type=Path, help="CSV with the columns structure,id: names of the labels")
+    parser.add_argument("--model", choices=["rigid"], default="rigid")
+    parser.add_argument(
+        "--init",
+        choices=["auto", "camera", "dicom"],
+        default="auto",
+        help="where the start pose comes from: camera files, DICOM tags, or whichever a view has (auto)",
+    )
+    parser.add_argument(
+        "--plan", type=Path, action="append", default=[], help=".mrk.json to reproject; repeat"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the results")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    say(f"reading {options.volume}")
+    volume = read_volume(options.volume, voxel_mm(options))
+    xrays = read_xrays(options.xray, options.camera or {}, options.init, volume)
+    overlay = _overlay(options)
+    files = {"volume": described(options.volume), "xrays": [described(path) for path in options.xray]}
+    if options.segmentation is not None:
+        files["segmentation"] = described(options.segmentation)
+    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files)
+    with whole_or_nothing(options.out) as staging:
+        result = register_and_write(inputs, staging)
+    alike = ", ".join(f"{view.name} {view.similarity:.3f}" for view in result.registration.views)
+    print(f"{options.out}: {result.verdict}; similarity {alike}")
+    return REJECTED if result.verdict == "reject" else 0
+
+
+def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: Volume) -> list[Xray]:
+    """The X-rays at their start poses, checked against each other.
+
+    Args:
+        cameras: camera file by the number of its X-ray.
+        init: "camera", "dicom" or "auto".
+        volume: its centre is taken as the isocenter of poses from DICOM tags.
+    """
+    names = _unique_names(paths)
+    files: dict[int, CameraFile] = {}
+    xrays = []
+    for number, path in enumerate(paths):
+        if init == "dicom" and number in cameras:
+            raise InputError(
+                "--init dicom takes K and pose from the DICOM tags, but a camera file is given",
+                where=cameras[number],
+                remedy="leave out --camera, or use --init camera",
+            )
+        if init == "camera" and number not in cameras:
+            raise InputError("--init camera needs a camera file", where=path, remedy="add --camera behind it")
+        if number in cameras:
+            files[number] = read_camera_file(cameras[number])
+            _check_rig_start(files, cameras, number)
+        say(f"reading {path}")
+        isocenter = tuple(float(x) for x in volume.grid.centre_patient)
+        xray = read_xray(path, files.get(number), names[number], isocenter)
+        for note in xray.notes:
+            say(f"{xray.name}: {note}")
+        if number not in cameras:
+            say(f"{xray.name}: start pose from the C-arm's tags, with the isocenter at the volume's centre")
+        xrays.append(xray)
+    return xrays
+
+
+def _unique_names(paths: list[Path]) -> list[str]:
+    """File names without endings; numbered where two are the same."""
+    stems = [path.name.split(".")[0] or "view" for path in paths]
+    counts = Counter(stems)
+    return [f"{stem}_{number + 1}" if counts[stem] > 1 else stem for number, stem in enumerate(stems)]
+
+
+def _check_rig_start(files: dict[int, CameraFile], cameras: dict[int, Path], number: int) -> None:
+    """Views of a rig must start from one place of the patient in it."""
+    mine = files[number]
+    if mine.camera_from_rig is None:
+        return
+    first = next(n for n, file in files.items() if file.camera_from_rig is not None)
+    if (files[first].camera_from_patient is None) != (mine.camera_from_patient is None):
+        raise InputError(
+            f"has a start pose (camera_from_patient) only in one of {cameras[first]} and this",
+            where=cameras[number],
+            remedy="give camera_from_patient in all views of the rig or in none",
+        )
+    if mine.camera_from_patient is None:
+        return
+    distance, angle = relative_pose_error(files[first], mine)
+    if distance > _RIG_MM or angle > _RIG_DEG:
+        raise InputError(
+            f"places the patient {distance:.1f} mm and {angle:.1f} degrees elsewhere in the rig than "
+            f"{cameras[first]}",
+            where=cameras[number],
+            remedy="camera_from_patient must be camera_from_rig times one rig_from_patient in all views",
+        )
+
+
+def _overlay(options: argparse.Namespace) -> Overlay:
+    segmentation: LabelMap | None = None
+    labels: tuple[int, ...] = ()
+    if options.segmentation is not None:
+        say(f"reading {options.segmentation}")
+        segmentation = read_label_map(options.segmentation, options.names)
+        labels = outlined(segmentation)
+    elif options.names is not None:
+        raise InputError("--names goes with --segmentation", where=options.names)
+    markups = tuple(markup for path in options.plan for markup in read_markups(path))
+    return Overlay(segmentation, labels, markups)
+
+
+def outlined(segmentation: LabelMap) -> tuple[int, ...]:
+    """The labels to outline: the vertebrae and ribs where names tell them, else all that are present."""
+    present = [int(label) for label in np.unique(segmentation.labels) if label > 0]
+    bones = [k for k in present if segmentation.name_of(k).startswith(("vertebra", "rib"))]
+    return tuple(bones or present)

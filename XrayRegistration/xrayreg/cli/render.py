@@ -1,0 +1,101 @@
+"""`xrayreg render`: a DRR of a volume for a camera."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..geometry import Camera, carm_from_camera, read_camera_file
+from ..images import (
+    read_label_map,
+    read_volume,
+    resample_labels,
+    write_dicom_xray,
+    write_drr_nrrd,
+)
+from ..overlays import write_grey_png
+from ..render import PROJECTORS, Density, render, render_labels
+from .files import say, whole_file
+from .options import add_volume_options, label_values, voxel_mm
+
+_ENDINGS = (".nrrd", ".png", ".dcm")
+_DICOM_FULL_SCALE = 16383  # stored value of the open beam
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "render",
+        help="a DRR of a volume for a camera",
+        description="Render a DRR. .nrrd holds line integrals (one channel per label if asked), .png an "
+        "8-bit picture (bone bright), .dcm a DICOM XA file with the camera's geometry.",
+    )
+    add_volume_options(parser)
+    parser.add_argument("--camera", type=Path, required=True, help="camera.json with camera_from_patient")
+    parser.add_argument("--segmentation", type=Path, help="label map, for --labels")
+    parser.add_argument("--labels", help="one channel per label: 1,2,3")
+    parser.add_argument("--projector", choices=PROJECTORS, default="trilinear")
+    parser.add_argument("--step-mm", type=float, help="largest step along a ray (default: half a voxel)")
+    parser.add_argument("--out", type=Path, required=True, help="drr.nrrd, drr.png or drr.dcm")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    ending = options.out.suffix.lower()
+    if ending not in _ENDINGS:
+        raise InputError(f"unknown ending '{ending}'", where=options.out, remedy=f"use {', '.join(_ENDINGS)}")
+    if (options.labels is None) != (options.segmentation is None):
+        raise InputError("--segmentation and --labels go together", remedy="give both or none")
+    if options.labels and ending != ".nrrd":
+        raise InputError(
+            "only .nrrd holds one channel per label", where=options.out, remedy="use --out drr.nrrd"
+        )
+    if options.step_mm is not None and not options.step_mm > 0:
+        raise InputError(f"--step-mm {options.step_mm:g} is not positive")
+    camera = read_camera_file(options.camera).camera(where=options.camera)
+    say(f"reading {options.volume}")
+    volume = read_volume(options.volume, voxel_mm(options))
+    density = Density.from_volume(volume, options.air_hu)
+    say(f"rendering {camera.size[0]} x {camera.size[1]} pixels")
+    if options.labels:
+        wanted = label_values(options.labels)
+        label_map = resample_labels(read_label_map(options.segmentation), volume.grid)
+        labels = torch.from_numpy(label_map.labels.astype(np.int32))
+        image = render_labels(labels, density, camera, wanted, step_mm=options.step_mm).numpy()
+    else:
+        image = render(density, camera, projector=options.projector, step_mm=options.step_mm).numpy()
+    with whole_file(options.out) as staged:
+        _write(staged, ending, image, camera, volume.grid.centre_patient)
+    print(
+        f"{options.out}: {camera.size[0]} x {camera.size[1]} pixels, largest line integral {image.max():.3f}"
+    )
+    return 0
+
+
+def _write(path: Path, ending: str, image: np.ndarray, camera: Camera, centre: np.ndarray) -> None:
+    if ending == ".nrrd":
+        write_drr_nrrd(path, image, camera)
+    elif ending == ".png":
+        write_grey_png(path, image)
+    else:
+        write_dicom_xray(path, *_as_dicom(image, camera, centre))
+
+
+def _as_dicom(image: np.ndarray, camera: Camera, centre: np.ndarray) -> tuple:
+    """Arguments of `write_dicom_xray`: transmission, the C-arm and the pixel spacing.
+
+    Any pose is that of a C-arm whose isocenter lies on the central ray; here, as near the volume's
+    centre as that allows.
+    """
+    middle = [(n - 1) / 2 for n in camera.size]
+    if not np.allclose(camera.K[:2, 2], middle, atol=1e-3) or camera.K[0, 1] != 0:
+        raise InputError(
+            "DICOM XA tags cannot hold an off-centre principal point or a skew",
+            remedy="write .nrrd with the camera file beside it",
+        )
+    axis = camera.patient_from_camera[:3, 2]
+    distance = float(axis @ (centre - camera.source_patient))
+    carm = carm_from_camera(camera, distance)
+    transmission = np.round(np.exp(-image) * _DICOM_FULL_SCALE).astype(np.uint16)
+    return transmission, carm, camera.pixel_spacing_mm

@@ -1,0 +1,25 @@
+"""Two-dimensional pictures of a registration; no Slicer, no screen."""
+
+from .canvas import Canvas, write_grey_png
+from .outlines import edges, structure_outlines
+from .pictures import (
+    Overlay,
+    checkerboard_picture,
+    drr_picture,
+    overlay_picture,
+    view_drr,
+    xray_picture,
+)
+
+__all__ = [
+    "Canvas",
+    "Overlay",
+    "checkerboard_picture",
+    "drr_picture",
+    "edges",
+    "overlay_picture",
+    "structure_outlines",
+    "view_drr",
+    "write_grey_png",
+    "xray_picture",
+]

@@ -1,0 +1,57 @@
+"""Outlines of anatomy on an X-ray: where the projected structure ends."""
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from ..geometry import Camera
+from ..images import LabelMap
+from ..render import Density, render_labels
+
+_THIN_MM = 1.5  # rays that cross less of a structure than this do not count as inside it
+_STEP_MM = 1.0
+_COARSE = 2  # path lengths are rendered at this fraction of the image and interpolated
+
+
+def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, ...]) -> dict[int, np.ndarray]:
+    """The outline of each projected structure, [row, column] bool; those out of view are left out.
+
+    Outlines are computed by us because Slicer projects along parallel lines and an X-ray does not.
+    """
+    density = Density(torch.ones(label_map.grid.array_shape), label_map.grid)
+    coarse = camera.binned(_COARSE)
+    lengths_mm = render_labels(
+        torch.from_numpy(label_map.labels.astype(np.int32)), density, coarse, labels, step_mm=_STEP_MM
+    )
+    outlines = {}
+    for label, length_mm in zip(labels, lengths_mm, strict=True):
+        if not length_mm.any():
+            continue
+        # Smoothed by a pixel: steps of single voxels are no anatomy.
+        smooth = torch.nn.functional.avg_pool2d(length_mm[None, None], 3, 1, 1, count_include_pad=False)
+        fine = torch.nn.functional.interpolate(
+            smooth, size=camera.size[::-1], mode="bicubic", align_corners=False
+        )
+        inside = fine[0, 0].numpy() > _THIN_MM
+        if inside.any():
+            outlines[label] = _border(inside)
+    return outlines
+
+
+def edges(drr: np.ndarray, sigma_px: float = 1.5) -> np.ndarray:
+    """The edges of a DRR, [row, column] bool (Canny), for volumes without a segmentation."""
+    scaled = drr / max(float(np.percentile(drr, 99.5)), 1e-6)
+    found = sitk.CannyEdgeDetection(
+        sitk.GetImageFromArray(scaled.astype(np.float32)),
+        lowerThreshold=0.02,
+        upperThreshold=0.05,
+        variance=[sigma_px**2] * 2,
+    )
+    return sitk.GetArrayFromImage(found) > 0
+
+
+def _border(inside: np.ndarray) -> np.ndarray:
+    """Pixels of a region that touch its outside; the image's rim is no border."""
+    padded = np.pad(inside, 1, mode="edge")
+    eroded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return inside & ~eroded

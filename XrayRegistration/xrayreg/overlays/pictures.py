@@ -1,0 +1,96 @@
+"""The pictures of a registered view: X-ray, DRR, checkerboard, outlines and the plan."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import Camera
+from ..images import LabelMap, Markup, Xray
+from ..render import Density, render
+from .canvas import Canvas, Colour, for_display, grey
+from .outlines import edges, structure_outlines
+
+# Told apart also without red-green vision (Okabe and Ito, 2008).
+_VERTEBRA: Colour = (86, 180, 233)
+_RIB: Colour = (240, 228, 66)
+_OTHER: tuple[Colour, ...] = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0))
+_PLAN: Colour = (255, 90, 60)
+_EDGE: Colour = (86, 180, 233)
+_WORDS: Colour = (235, 235, 235)
+
+_TILES = 8  # of the checkerboard, along the longer side
+_STEP_MM = 1.0
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What is drawn on a view.
+
+    Attributes:
+        segmentation: or None, then the DRR's edges stand in for outlines.
+        labels: the structures to outline.
+        markups: plans and landmarks.
+    """
+
+    segmentation: LabelMap | None = None
+    labels: tuple[int, ...] = ()
+    markups: tuple[Markup, ...] = ()
+
+
+def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:
+    """The DRR [row, column] in the pixels of `for_display`'s X-ray, at a pose."""
+    camera = for_display(xray)[0].camera.moved(camera_from_patient)
+    return render(density, camera, step_mm=_STEP_MM).numpy()
+
+
+def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:
+    """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them."""
+    canvas, placed = _canvas(xray, camera, title)
+    if overlay.segmentation is not None and overlay.labels:
+        for label, border in structure_outlines(overlay.segmentation, placed, overlay.labels).items():
+            canvas.outline(border, colour_of(overlay.segmentation.name_of(label), label))
+    else:
+        canvas.outline(edges(drr), _EDGE)
+    for markup in overlay.markups:
+        canvas.markup(markup, placed, _PLAN)
+    return canvas
+
+
+def xray_picture(xray: Xray, title: str) -> Canvas:
+    """The X-ray alone."""
+    return _canvas(xray, xray.camera, title)[0]
+
+
+def drr_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
+    """The DRR as the X-ray's detector would show it."""
+    shown, enlarge = for_display(xray)
+    canvas = Canvas(grey(drr, shown.mask), shown.camera, enlarge)
+    canvas.text((8, 8), title, _WORDS)
+    return canvas
+
+
+def checkerboard_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
+    """X-ray and DRR in alternate tiles: edges that run on across tiles fit."""
+    shown, enlarge = for_display(xray)
+    rows, columns = np.indices(drr.shape) // max(1, -(-max(drr.shape) // _TILES))
+    tiles = np.where((rows + columns) % 2 == 0, grey(shown.line_integrals, shown.mask), grey(drr, shown.mask))
+    canvas = Canvas(tiles, shown.camera, enlarge)
+    canvas.text((8, 8), title, _WORDS)
+    return canvas
+
+
+def colour_of(structure: str, label: int) -> Colour:
+    """Vertebrae and ribs have their colours; others take theirs by label."""
+    if structure.startswith("vertebra"):
+        return _VERTEBRA
+    if structure.startswith("rib"):
+        return _RIB
+    return _OTHER[label % len(_OTHER)]
+
+
+def _canvas(xray: Xray, camera: Camera, title: str) -> tuple[Canvas, Camera]:
+    """The X-ray to draw on, and the picture's camera at the pose of ``camera``."""
+    shown, enlarge = for_display(xray)
+    canvas = Canvas(grey(shown.line_integrals, shown.mask), shown.camera, enlarge)
+    canvas.text((8, 8), title, _WORDS)
+    return canvas, shown.camera.moved(camera.camera_from_patient)
