@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# As the command line does, before torch is imported: waiting threads sleep instead of spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:

@@ -5,11 +5,11 @@ Exit codes: 0 done; 2 bad input (one line on standard error); 3 finished but the
 """
 
 import argparse
+import os
 import sys
 
 from .. import __version__
 from ..errors import InputError
-from . import demo, register, render
 from .files import say
 
 BAD_INPUT, CANCELLED = 2, 130
@@ -25,6 +25,11 @@ class _OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    # Read when torch is imported below. Spinning threads make the many small steps of a registration
+    # ten times slower on a machine with other work to do.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from . import demo, register, render
+
     parser = _OneLineParser(
         prog="xrayreg",
         description="Register X-rays with a preoperative CT. Research use only, not a medical device.",

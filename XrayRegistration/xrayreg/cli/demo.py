@@ -21,8 +21,8 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "demo",
         help="the main job on a public chest CT and two simulated C-arm X-rays",
         description="Simulate two C-arm views of a public chest CT, write them as DICOM XA with a wrong "
-        "pose, register them and write results, overlays, a Slicer scene and report.html. The case is fetched once "
-        "(35 MB) and kept in the user's cache.",
+        "pose, register them and write results, overlays, a Slicer scene and report.html. The case is "
+        "fetched once (35 MB) and kept in the user's cache.",
     )
     parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder (default demo-output)")
     parser.set_defaults(run=run)

@@ -48,13 +48,14 @@ def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> N
         f"<style>{_STYLE}</style><h1>XrayRegistration demo</h1>",
         f"<p class=lead>One chest CT, two C-arm X-rays, one rigid registration. xrayreg {__version__}</p>",
         "<p class=note>Research use only, not a medical device. The X-rays are simulated from the CT by "
-        "another projector, with beam hardening, scatter, noise, a tone curve and collimation; a real patient also "
-        "breathes and moves between CT and X-ray, so real errors are larger than these.</p>",
+        "another projector, with beam hardening, scatter, noise, a tone curve and collimation; a real "
+        "patient also breathes and moves between CT and X-ray, so real errors are larger than these.</p>",
         f"<p>{_verdict(result)}</p>",
         _table(metrics),
         f"<p>Errors in mm over {metrics['targets']} points: the centroids of thoracic vertebrae and ribs, "
-        "and the plan. TRE: distance in space between a point under the found and the true pose. mPD: mean distance "
-        "of its images on the detector. mRPD: mean distance of the point from the ray that shows it. "
+        "and the plan. TRE: distance in space between a point under the found and the true pose. mPD: mean "
+        "distance of its images on the detector. mRPD: mean distance of the point from the ray that shows "
+        "it. "
         f"Registration took {seconds['refine']:.1f} s.</p>",
     ]
     for name in names:

@@ -35,8 +35,8 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "register",
         help="the pose of each X-ray in the frame of the volume",
         description="Register X-rays with a volume, rigidly, from a start pose. Views whose camera files "
-        "have camera_from_rig, or whose DICOM files share a Frame of Reference UID, keep their relative geometry "
-        "and move together; other views are registered each alone.",
+        "have camera_from_rig, or whose DICOM files share a Frame of Reference UID, keep their relative "
+        "geometry and move together; other views are registered each alone.",
     )
     add_volume_options(parser)
     parser.add_argument(

@@ -98,24 +98,32 @@ def read_camera_file(path: str | Path) -> CameraFile:
     return result
 
 
-def camera_json(camera: Camera, *, intensity: str | None = None) -> dict:
-    """The content of `camera.json` for a camera, pose included."""
-    fields = {
-        "schema_version": SCHEMA_VERSION,
-        "size": list(camera.size),
-        "K": camera.K.tolist(),
-        "camera_from_patient": camera.camera_from_patient.tolist(),
-    }
+def camera_json(camera: Camera | CameraFile, *, intensity: str | None = None) -> dict:
+    """The content of `camera.json` for a camera with its pose, or for what another calibration said.
+
+    Args:
+        intensity: what the image's values mean; overrides what a `CameraFile` says.
+    """
+    fields: dict = {"schema_version": SCHEMA_VERSION, "size": list(camera.size), "K": camera.K.tolist()}
+    if camera.camera_from_patient is not None:
+        fields["camera_from_patient"] = camera.camera_from_patient.tolist()
     if camera.source_to_detector_mm is not None:
-        fields["source_to_detector_mm"] = camera.source_to_detector_mm
-        fields["pixel_spacing_mm"] = list(camera.pixel_spacing_mm)
+        sdd = camera.source_to_detector_mm
+        fields["source_to_detector_mm"] = sdd
+        fields["pixel_spacing_mm"] = [sdd / camera.K[0, 0], sdd / camera.K[1, 1]]
+    if isinstance(camera, CameraFile):
+        intensity = intensity or camera.intensity
+        if camera.camera_from_rig is not None:
+            fields["camera_from_rig"] = camera.camera_from_rig.tolist()
+        if camera.mask is not None:
+            fields["mask"] = str(camera.mask)
     if intensity is not None:
         fields["intensity"] = intensity
     return fields
 
 
-def write_camera_file(path: str | Path, camera: Camera, *, intensity: str | None = None) -> None:
-    """Write `camera.json`."""
+def write_camera_file(path: str | Path, camera: Camera | CameraFile, *, intensity: str | None = None) -> None:
+    """Write `camera.json`; arguments as in `camera_json`."""
     text = json.dumps(camera_json(camera, intensity=intensity), indent=1)
     Path(path).write_text(text + "\n", encoding="utf-8")
 

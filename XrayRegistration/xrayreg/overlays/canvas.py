@@ -23,11 +23,15 @@ def for_display(xray: Xray) -> tuple[Xray, int]:
     return binned, max(1, LONG_SIDE // max(binned.camera.size))
 
 
-def grey(line_integrals: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def grey(line_integrals: np.ndarray, mask: np.ndarray, focus: np.ndarray | None = None) -> np.ndarray:
     """[row, column] uint8 as on a radiograph, bone bright.
 
     Most of the large-scale brightness is taken away, as viewing stations do (dynamic range
     compression), so that bones show over lung and liver alike.
+
+    Args:
+        mask: [row, column] bool, pixels outside are black.
+        focus: [row, column] bool, the part that sets the contrast; all unmasked pixels if None or empty.
     """
     if not mask.any():
         return np.zeros(line_integrals.shape, dtype=np.uint8)
@@ -37,7 +41,8 @@ def grey(line_integrals: np.ndarray, mask: np.ndarray) -> np.ndarray:
         sitk.SmoothingRecursiveGaussian(sitk.GetImageFromArray(filled), sigma)
     )
     flattened = filled - 0.6 * background
-    low, high = np.percentile(flattened[mask], [0.5, 99.5])
+    measured = mask if focus is None or not (mask & focus).any() else mask & focus
+    low, high = np.percentile(flattened[measured], [0.5, 99.5])
     scaled = np.clip((flattened - low) / max(high - low, 1e-6), 0, 1)
     return (np.where(mask, scaled, 0) * 255).astype(np.uint8)
 

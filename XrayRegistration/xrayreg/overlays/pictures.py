@@ -45,7 +45,7 @@ def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> n
 
 def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:
     """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them."""
-    canvas, placed = _canvas(xray, camera, title)
+    canvas, placed = _canvas(xray, camera, title, focus=drr > 0)
     if overlay.segmentation is not None and overlay.labels:
         for label, border in structure_outlines(overlay.segmentation, placed, overlay.labels).items():
             canvas.outline(border, colour_of(overlay.segmentation.name_of(label), label))
@@ -64,7 +64,7 @@ def xray_picture(xray: Xray, title: str) -> Canvas:
 def drr_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
     """The DRR as the X-ray's detector would show it."""
     shown, enlarge = for_display(xray)
-    canvas = Canvas(grey(drr, shown.mask), shown.camera, enlarge)
+    canvas = Canvas(grey(drr, shown.mask, drr > 0), shown.camera, enlarge)
     canvas.text((8, 8), title, _WORDS)
     return canvas
 
@@ -73,7 +73,8 @@ def checkerboard_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
     """X-ray and DRR in alternate tiles: edges that run on across tiles fit."""
     shown, enlarge = for_display(xray)
     rows, columns = np.indices(drr.shape) // max(1, -(-max(drr.shape) // _TILES))
-    tiles = np.where((rows + columns) % 2 == 0, grey(shown.line_integrals, shown.mask), grey(drr, shown.mask))
+    xray_grey, drr_grey = (grey(image, shown.mask, drr > 0) for image in (shown.line_integrals, drr))
+    tiles = np.where((rows + columns) % 2 == 0, xray_grey, drr_grey)
     canvas = Canvas(tiles, shown.camera, enlarge)
     canvas.text((8, 8), title, _WORDS)
     return canvas
@@ -88,9 +89,9 @@ def colour_of(structure: str, label: int) -> Colour:
     return _OTHER[label % len(_OTHER)]
 
 
-def _canvas(xray: Xray, camera: Camera, title: str) -> tuple[Canvas, Camera]:
+def _canvas(xray: Xray, camera: Camera, title: str, focus: np.ndarray | None = None) -> tuple[Canvas, Camera]:
     """The X-ray to draw on, and the picture's camera at the pose of ``camera``."""
     shown, enlarge = for_display(xray)
-    canvas = Canvas(grey(shown.line_integrals, shown.mask), shown.camera, enlarge)
+    canvas = Canvas(grey(shown.line_integrals, shown.mask, focus), shown.camera, enlarge)
     canvas.text((8, 8), title, _WORDS)
     return canvas, shown.camera.moved(camera.camera_from_patient)

@@ -45,7 +45,7 @@ class Progress:
         level, levels: which rung, from 0, of how many.
         start, starts: which candidate start is being refined, from 0, of how many.
         iteration: within this candidate.
-        similarity: of this candidate, mean over views.
+        similarity: of this candidate, 1 - loss; rises from iteration to iteration.
         patient_motion: (4, 4) best motion of the anatomy found since the start, patient frame, mm;
             best so far at this level.
     """

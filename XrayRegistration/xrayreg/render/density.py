@@ -29,7 +29,7 @@ class Density:
         return cls(values.to(device), volume.grid)
 
     def shrunk(self, factors: tuple[int, int, int]) -> "Density":
-        """Averaged over blocks of ``factors`` = (i, j, k) voxels; a rest at the far ends is averaged alone.
+        """Averaged over blocks of ``factors`` = (i, j, k) voxels; air fills up the blocks at the far ends.
 
         The total attenuation along an axis is kept, so line integrals of the two agree.
         """

@@ -36,6 +36,8 @@ def render(
     like = density.values
     if camera_from_patient is None:
         camera_from_patient = _tensor(camera.camera_from_patient, like)
+    else:  # the rays must reach behind the volume from there too
+        camera = camera.moved(camera_from_patient.detach().cpu().numpy())
     integrate = _integrator(density, projector, step_mm)
     ends = _tensor(ends_in_camera(camera, density.grid), like)
     index_from_patient = _tensor(density.grid.index_from_patient, like)
