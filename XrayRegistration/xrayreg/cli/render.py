@@ -9,6 +9,7 @@ import torch
 from ..errors import InputError
 from ..geometry import Camera, carm_from_camera, read_camera_file
 from ..images import (
+    LabelMap,
     read_label_map,
     read_volume,
     resample_labels,
@@ -60,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     say(f"rendering {camera.size[0]} x {camera.size[1]} pixels")
     if options.labels:
         wanted = label_values(options.labels)
-        label_map = resample_labels(read_label_map(options.segmentation), volume.grid)
+        segmentation = read_label_map(options.segmentation)
+        _check_present(segmentation, wanted, options.segmentation)
+        label_map = resample_labels(segmentation, volume.grid)
         labels = torch.from_numpy(label_map.labels.astype(np.int32))
         image = render_labels(labels, density, camera, wanted, step_mm=options.step_mm).numpy()
     else:
@@ -71,6 +74,17 @@ def run(options: argparse.Namespace) -> int:
         f"{options.out}: {camera.size[0]} x {camera.size[1]} pixels, largest line integral {image.max():.3f}"
     )
     return 0
+
+
+def _check_present(segmentation: LabelMap, wanted: tuple[int, ...], path: Path) -> None:
+    present = [int(label) for label in np.unique(segmentation.labels) if label > 0]
+    missing = [label for label in wanted if label not in present]
+    if missing:
+        raise InputError(
+            f"has no label {', '.join(map(str, missing))}",
+            where=path,
+            remedy=f"--labels takes some of {', '.join(map(str, present))}",
+        )
 
 
 def _write(path: Path, ending: str, image: np.ndarray, camera: Camera, centre: np.ndarray) -> None:

@@ -26,11 +26,12 @@ def trilinear_ray_sum(values: torch.Tensor, rays: Rays, step_mm: float) -> torch
     longest = float(chords_mm.detach().max()) if len(chords_mm) else 0.0
     count = max(1, int(-(-longest // step_mm)))
     middles = (torch.arange(count, dtype=values.dtype, device=values.device) + 0.5) / count
-    fractions = enter[:, None] + (leave - enter)[:, None] * middles
-    points = rays.sources[:, None] + fractions[..., None] * (rays.ends - rays.sources)[:, None]
     # grid_sample with align_corners=False counts -1..1 from box face to box face.
     n = torch.tensor(size, dtype=values.dtype, device=values.device)
-    unit = (2 * points + 1) / n - 1
+    directions = rays.ends - rays.sources
+    first = (2 * (rays.sources + enter[:, None] * directions) + 1) / n - 1
+    across = 2 * (leave - enter)[:, None] * directions / n
+    unit = first[:, None] + middles[:, None] * across[:, None]
     samples = torch.nn.functional.grid_sample(
         values[None, None], unit[None, None], mode="bilinear", padding_mode="border", align_corners=False
     )[0, 0, 0]
