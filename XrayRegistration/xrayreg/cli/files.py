@@ -40,8 +40,12 @@ def whole_or_nothing(out: Path) -> Iterator[Path]:
     staging = Path(tempfile.mkdtemp(prefix=".xrayreg-", dir=existing))
     try:
         yield staging
-        for file in sorted(staging.rglob("*")):
-            target = out / file.relative_to(staging)
+        targets = {file: out / file.relative_to(staging) for file in sorted(staging.rglob("*"))}
+        for file, target in targets.items():
+            if target.exists() and target.is_dir() != file.is_dir():
+                kind = "a folder, not a file" if target.is_dir() else "a file, not a folder"
+                raise InputError(f"is {kind}", where=target, remedy="remove it or give another --out")
+        for file, target in targets.items():
             if file.is_dir():
                 target.mkdir(parents=True, exist_ok=True)
             else:

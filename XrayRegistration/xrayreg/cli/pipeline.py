@@ -13,7 +13,7 @@ import torch
 from .. import __version__
 from ..images import Volume, Xray
 from ..overlays import Overlay, overlay_picture, view_drr
-from ..register import Progress, RegisteredView, Registration, groups, register_rigid, verdict
+from ..register import Progress, RegisteredView, Registration, groups, judge, register_rigid
 from ..render import Density
 from .files import say, sha256
 
@@ -70,7 +70,7 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
     registration = Registration(inputs.volume, views, seconds)
     alone = tuple(group[0].name for group in groups(list(inputs.xrays)) if len(group) == 1)
-    judged, reasons = verdict(views, alone)
+    judged, reasons = judge(views, alone)
     fields = _registration_json(inputs, registration, judged, reasons)
     (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     drrs = {}

@@ -1,6 +1,7 @@
 """`xrayreg register`: the pose of each X-ray in the frame of the volume."""
 
 import argparse
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -115,10 +116,22 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
 
 
 def _unique_names(paths: list[Path]) -> list[str]:
-    """File names without endings; numbered where two are the same."""
+    """File names without endings; where two are the same, each gets a number that makes it unique.
+
+    Upper and lower case count as the same, as some file systems have it.
+    """
     stems = [path.name.split(".")[0] or "view" for path in paths]
-    counts = Counter(stems)
-    return [f"{stem}_{number + 1}" if counts[stem] > 1 else stem for number, stem in enumerate(stems)]
+    counts = Counter(stem.casefold() for stem in stems)
+    taken = {stem for stem, count in counts.items() if count == 1}
+    names = []
+    for stem in stems:
+        name = stem
+        if counts[stem.casefold()] > 1:
+            numbered = (f"{stem}_{number}" for number in itertools.count(1))
+            name = next(candidate for candidate in numbered if candidate.casefold() not in taken)
+            taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def _check_rig_start(files: dict[int, CameraFile], cameras: dict[int, Path], number: int) -> None:

@@ -110,7 +110,7 @@ def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
     rotation = camera.patient_from_camera[:3, :3]
     axis = rotation[:, 2]  # (sin(p) cos(s), -cos(p) cos(s), sin(s))
     primary = np.degrees(np.arctan2(axis[0], -axis[1]))
-    secondary = np.degrees(np.arcsin(np.clip(axis[2], -1, 1)))
+    secondary = np.degrees(np.arctan2(axis[2], np.hypot(axis[0], axis[1])))
     untwisted = _rotation(2, primary) @ _rotation(0, -secondary) @ _PATIENT_FROM_CAMERA_AT_ZERO
     twist = untwisted.T @ rotation
     tertiary = np.degrees(np.arctan2(twist[1, 0], twist[0, 0]))

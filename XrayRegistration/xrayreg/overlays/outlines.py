@@ -8,7 +8,7 @@ from ..geometry import Camera
 from ..images import LabelMap
 from ..render import Density, render_labels
 
-_THIN_MM = 1.5  # rays that cross less of a structure than this do not count as inside it
+_THIN_MM = 0.5  # rays that cross less of a structure than this do not count as inside it
 _STEP_MM = 1.0
 _COARSE = 2  # path lengths are rendered at this fraction of the image and interpolated
 
@@ -27,12 +27,13 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
     for label, length_mm in zip(labels, lengths_mm, strict=True):
         if not length_mm.any():
             continue
+        inside = (length_mm > _THIN_MM).float()
         # Smoothed by a pixel: steps of single voxels are no anatomy.
-        smooth = torch.nn.functional.avg_pool2d(length_mm[None, None], 3, 1, 1, count_include_pad=False)
+        smooth = torch.nn.functional.avg_pool2d(inside[None, None], 3, 1, 1, count_include_pad=False)
         fine = torch.nn.functional.interpolate(
             smooth, size=camera.size[::-1], mode="bicubic", align_corners=False
         )
-        inside = fine[0, 0].numpy() > _THIN_MM
+        inside = fine[0, 0].numpy() > 0.5
         if inside.any():
             outlines[label] = _border(inside)
     return outlines

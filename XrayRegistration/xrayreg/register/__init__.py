@@ -3,7 +3,7 @@
 from .levels import Level
 from .result import RegisteredView, Registration
 from .rigid import DEFAULT_LEVELS, Progress, groups, refine, register_rigid, similarity_of
-from .verdict import verdict
+from .verdict import judge
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -12,8 +12,8 @@ __all__ = [
     "RegisteredView",
     "Registration",
     "groups",
+    "judge",
     "refine",
     "register_rigid",
     "similarity_of",
-    "verdict",
 ]

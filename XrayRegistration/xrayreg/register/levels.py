@@ -11,6 +11,8 @@ from ..images import Xray
 from ..render import Density
 from ..similarity import Comparison, Term
 
+_FEWEST = 8  # pixels across, below which there is nothing to compare
+
 
 @dataclass(frozen=True)
 class Level:
@@ -53,7 +55,8 @@ def prepare_view(xray: Xray, camera: Camera, density: Density, level: Level) -> 
         InputError: if the volume does not project onto unmasked pixels.
     """
     first, size = anatomy_box(camera, density, level.margin, xray.name)
-    small = replace(xray, camera=camera).cropped(first, size).binned(max(1, round(max(size) / level.pixels)))
+    factor = max(1, min(round(max(size) / level.pixels), min(size) // _FEWEST))
+    small = replace(xray, camera=camera).cropped(first, size).binned(factor)
     like = density.values
     image = torch.as_tensor(small.line_integrals, dtype=like.dtype, device=like.device)
     mask = torch.as_tensor(small.mask, device=like.device)
@@ -71,7 +74,7 @@ def anatomy_box(
     low, high = low - margin * (high - low), high + margin * (high - low)
     end = np.array(camera.size)
     low, high = np.clip(np.floor(low), 0, end).astype(int), np.clip(np.ceil(high) + 1, 0, end).astype(int)
-    if (high - low < 8).any():
+    if (high - low < _FEWEST).any():
         raise InputError(
             "the volume does not project into the X-ray from the start pose",
             where=name,

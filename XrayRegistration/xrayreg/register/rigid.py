@@ -45,7 +45,8 @@ class Progress:
         level, levels: which rung, from 0, of how many.
         start, starts: which candidate start is being refined, from 0, of how many.
         iteration: within this candidate.
-        similarity: of this candidate, 1 - loss; rises from iteration to iteration.
+        loss: of this candidate; what is minimised, falls with the iterations.
+        similarity: of this candidate, mean over views.
         patient_motion: (4, 4) best motion of the anatomy found since the start, patient frame, mm;
             best so far at this level.
     """
@@ -55,6 +56,7 @@ class Progress:
     start: int
     starts: int
     iteration: int
+    loss: float
     similarity: float
     patient_motion: np.ndarray
 
@@ -87,11 +89,13 @@ def refine(
             motions[1:] = sorted(motions[1:], key=problem.similarity, reverse=True)
         starts = motions[: level.starts]
         refined: list[tuple[float, np.ndarray]] = []
-        for start, motion in enumerate(starts):
-            for iteration, (loss, motion) in enumerate(_levenberg_marquardt(problem, motion, level)):  # noqa: B020
-                best = min([*refined, (loss, motion)], key=lambda entry: entry[0])[1]
-                yield Progress(number, len(levels), start, len(starts), iteration, 1 - loss, best)
-            refined.append((loss, motion))
+        for start, candidate in enumerate(starts):
+            for iteration, (state, motion) in enumerate(_levenberg_marquardt(problem, candidate, level)):
+                best = min([*refined, (state.loss, motion)], key=lambda entry: entry[0])[1]
+                yield Progress(
+                    number, len(levels), start, len(starts), iteration, state.loss, state.similarity, best
+                )
+            refined.append((state.loss, motion))
         motions = [motion for _, motion in sorted(refined, key=lambda entry: entry[0])]
 
 
@@ -114,12 +118,12 @@ def register_rigid(
     Raises:
         InputError: if the volume does not project into an X-ray.
     """
-    motions: dict[str, np.ndarray] = {}
+    motions: dict[int, np.ndarray] = {}
     for group in groups(xrays):
         for state in refine(density, group, levels):
             progress(state)
-        motions.update({xray.name: state.patient_motion for xray in group})
-    return tuple(_registered(density, xray, motions[xray.name], levels[-1]) for xray in xrays)
+        motions.update({id(xray): state.patient_motion for xray in group})
+    return tuple(_registered(density, xray, motions[id(xray)], levels[-1]) for xray in xrays)
 
 
 def groups(xrays: list[Xray]) -> list[list[Xray]]:
@@ -196,7 +200,9 @@ class _Problem:
             equations = view.comparison.normal_equations(image, jacobian)
             total = equations if total is None else total + equations
         count = len(self._views)
-        return NormalEquations(total.loss / count, total.hessian / count, total.gradient / count)
+        return NormalEquations(
+            total.loss / count, total.similarity / count, total.hessian / count, total.gradient / count
+        )
 
     def similarity(self, motion: np.ndarray) -> float:
         """Mean over views at a motion (4, 4) since the start; cheaper than `at`."""
@@ -218,11 +224,11 @@ class _Problem:
 
 def _levenberg_marquardt(
     problem: _Problem, motion: np.ndarray, level: Level
-) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (loss, motion) of the best state after each evaluation."""
+) -> Iterator[tuple[NormalEquations, np.ndarray]]:
+    """Yields the best state and its motion after each evaluation."""
     best = problem.at(motion)
     damping = 1e-3
-    yield best.loss, motion
+    yield best, motion
     for _ in range(level.iterations):
         hessian = best.hessian.double().cpu().numpy()
         gradient = best.gradient.double().cpu().numpy()
@@ -236,6 +242,6 @@ def _levenberg_marquardt(
             best, motion, damping = candidate, candidate_motion, damping / 4
         else:
             damping = max(damping, 1e-4) * 8
-        yield best.loss, motion
+        yield best, motion
         if step_mm < level.step_mm:
             return

@@ -7,7 +7,7 @@ _ALONE = "one view alone: depth along its beam is poorly determined"
 _LOOK = "no calibrated confidence in this version: look at the overlays before use"
 
 
-def verdict(views: tuple[RegisteredView, ...], alone: tuple[str, ...] = ()) -> tuple[str, list[str]]:
+def judge(views: tuple[RegisteredView, ...], alone: tuple[str, ...] = ()) -> tuple[str, list[str]]:
     """ "review" or "reject" and the reasons in words; never "accept", which needs calibration.
 
     Args:

@@ -8,7 +8,7 @@ import torch
 from ..errors import InputError
 from ..geometry import Camera
 from .density import Density
-from .rays import Rays, ends_in_camera, rays_in_index
+from .rays import Rays, box_fractions, ends_in_camera, rays_in_index
 from .reference import siddon, trilinear_ray_sum
 
 _SAMPLES_AT_ONCE = 4_000_000  # keeps the working memory of a chunk near 200 MB
@@ -115,8 +115,6 @@ def _label_sums(
     channels: torch.Tensor, count: int, values: torch.Tensor, rays: Rays, step_mm: float
 ) -> torch.Tensor:
     """Sums (R, count) of attenuation by the channel of the nearest voxel."""
-    from .rays import box_fractions
-
     size = values.shape[::-1]
     enter, leave = box_fractions(rays, size)
     chords_mm = (leave - enter) * rays.lengths_mm

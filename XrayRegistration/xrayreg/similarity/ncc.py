@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
+
 _FLAT = 0.05  # patches flatter than this part of the image's own contrast fade out
 
 
@@ -34,18 +36,23 @@ class NormalEquations:
     """The least-squares problem at one pose, linearised.
 
     Attributes:
-        loss: half the weighted sum of squares; 1 - similarity up to the fading of flat patches.
+        loss: half the weighted sum of squares; 1 - similarity where no patch of the DRR is flat.
+        similarity: the weighted mean of the NCCs.
         hessian: (6, 6) Gauss-Newton, J^T J.
         gradient: (6,) J^T r.
     """
 
     loss: float
+    similarity: float
     hessian: torch.Tensor
     gradient: torch.Tensor
 
     def __add__(self, other: "NormalEquations") -> "NormalEquations":
         return NormalEquations(
-            self.loss + other.loss, self.hessian + other.hessian, self.gradient + other.gradient
+            self.loss + other.loss,
+            self.similarity + other.similarity,
+            self.hessian + other.hessian,
+            self.gradient + other.gradient,
         )
 
 
@@ -56,6 +63,9 @@ class Comparison:
         fixed: [row, column] line integrals.
         mask: [row, column] bool; pixels outside do not count.
         terms: what to compare; similarity is their weighted mean.
+
+    Raises:
+        InputError: if the mask leaves nothing to compare, or what it leaves is blank.
     """
 
     def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, terms: tuple[Term, ...]):
@@ -69,13 +79,14 @@ class Comparison:
     def normal_equations(self, moving: torch.Tensor, jacobian: torch.Tensor) -> NormalEquations:
         """The least-squares problem for a DRR [row, column] and its derivative [row, column, 6]."""
         stack = torch.cat([moving[None], jacobian.movedim(-1, 0)])
-        loss, hessian, gradient = 0.0, 0.0, 0.0
+        loss, similarity, hessian, gradient = 0.0, 0.0, 0.0, 0.0
         for weight, term in self._terms:
-            residual, slope = term.residuals(stack)
+            residual, slope, alike = term.residuals(stack)
+            similarity = similarity + weight * alike
             loss = loss + weight * 0.5 * float(residual.square().sum())
             hessian = hessian + weight * slope.T @ slope
             gradient = gradient + weight * slope.T @ residual
-        return NormalEquations(loss, hessian, gradient)
+        return NormalEquations(loss, similarity, hessian, gradient)
 
 
 class _PatchwiseNcc:
@@ -99,16 +110,20 @@ class _PatchwiseNcc:
         whole = (variance * pixels).sum() / pixels.sum()
         self._fade = _FLAT**2 * whole
         self._fixed = centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        usable = (pixels >= 0.5 * self._patch[0] * self._patch[1]).to(fixed.dtype)
+        # A patch counts if half of it is open, or half as much as of the most open one (narrow fields).
+        enough = 0.5 * min(self._patch[0] * self._patch[1], float(pixels.max()))
+        usable = (pixels >= enough).to(fixed.dtype)
         weight = usable * pixels * variance / (variance + self._fade + 1e-30)
-        self._weight = weight / weight.sum().clamp(min=1e-30)
+        if not self._valid.any() or not weight.sum() > 0:
+            raise InputError("nothing to compare: the unmasked part of the X-ray is too small or blank")
+        self._weight = weight / weight.sum()
 
     def similarity(self, moving: torch.Tensor) -> torch.Tensor:
         z, _ = self._normalised(self._patches(self._channels(moving[None])[0]))
         return (self._weight * (z * self._fixed).sum(dim=1)).sum()
 
-    def residuals(self, stack: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Residuals (n,) and slopes (n, 6) of a DRR and its six derivatives stacked [7, row, column]."""
+    def residuals(self, stack: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """Residuals (n,), slopes (n, 6) and NCC of a DRR and its six derivatives [7, row, column]."""
         channels = self._channels(stack)
         z, norm = self._normalised(self._patches(channels[0]))
         scale = self._weight.sqrt()[:, None]
@@ -117,7 +132,8 @@ class _PatchwiseNcc:
             centred = self._centred(self._patches(derivative))
             slope = (centred - z * (z * centred).sum(dim=1, keepdim=True)) / norm
             slopes.append((scale * slope).reshape(-1))
-        return (scale * (z - self._fixed)).reshape(-1), torch.stack(slopes, dim=1)
+        alike = float((self._weight * (z * self._fixed).sum(dim=1)).sum())
+        return (scale * (z - self._fixed)).reshape(-1), torch.stack(slopes, dim=1), alike
 
     def _channels(self, images: torch.Tensor) -> torch.Tensor:
         """[image, channel, row, column]: the image itself, or its two smoothed derivatives (Sobel)."""
