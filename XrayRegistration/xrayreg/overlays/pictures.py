@@ -19,7 +19,7 @@ _EDGE: Colour = (86, 180, 233)
 _WORDS: Colour = (235, 235, 235)
 
 _TILES = 8  # of the checkerboard, along the longer side
-_STEP_MM = 1.0
+_STEP_MM = 1.5
 
 
 @dataclass(frozen=True)
