@@ -10,7 +10,7 @@ from ..evaluate import PLAN, DemoView, demo_targets, errors, fetch_demo_case, wr
 from ..images import read_label_map, read_volume, write_markups
 from ..overlays import Overlay, checkerboard_picture, drr_picture, overlay_picture, view_drr, xray_picture
 from .demo_report import write_report
-from .files import say, whole_or_nothing
+from .files import refuse_file, say, whole_or_nothing
 from .options import AIR_HU
 from .pipeline import Inputs, Result, described, register_and_write
 from .register import outlined, read_xrays
@@ -29,6 +29,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    refuse_file(options.out)
     case = fetch_demo_case(say)
     say(f"case: {case.licence}")
     volume = read_volume(case.volume)

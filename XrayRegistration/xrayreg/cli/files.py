@@ -28,14 +28,20 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def refuse_file(out: Path) -> None:
+    """Raise InputError if a file stands where the output folder, or a folder above it, should be."""
+    for place in (out, *out.absolute().parents):
+        if place.exists() and not place.is_dir():
+            raise InputError("is a file, not a folder", where=place, remedy="give another --out")
+
+
 @contextmanager
 def whole_or_nothing(out: Path) -> Iterator[Path]:
     """A folder to write into, whose files move to ``out`` only if the block ends without an error.
 
     Files of ``out`` with other names stay. After an error or a cancel ``out`` is as it was.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError("is a file, not a folder", where=out, remedy="give another --out")
+    refuse_file(out)
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.is_dir())
     staging = Path(tempfile.mkdtemp(prefix=".xrayreg-", dir=existing))
     try:

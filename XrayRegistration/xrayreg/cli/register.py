@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile, read_camera_file, relative_pose_error
-from ..images import LabelMap, Volume, Xray, read_label_map, read_markups, read_volume, read_xray
+from ..images import LabelMap, Volume, Xray, read_label_map, read_markups, read_volume, read_xray, view_name
 from ..overlays import Overlay
-from .files import say, whole_or_nothing
+from .files import refuse_file, say, whole_or_nothing
 from .options import add_volume_options, voxel_mm
 from .pipeline import Inputs, described, register_and_write
 
@@ -66,6 +66,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    refuse_file(options.out)
     say(f"reading {options.volume}")
     volume = read_volume(options.volume, voxel_mm(options))
     xrays = read_xrays(options.xray, options.camera or {}, options.init, volume)
@@ -104,7 +105,7 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
         if number in cameras:
             files[number] = read_camera_file(cameras[number])
             _check_rig_start(files, cameras, number)
-        say(f"reading {path}")
+        say(f"reading {path.name}")
         isocenter = tuple(float(x) for x in volume.grid.centre_patient)
         xray = read_xray(path, files.get(number), names[number], isocenter)
         for note in xray.notes:
@@ -120,7 +121,7 @@ def _unique_names(paths: list[Path]) -> list[str]:
 
     Upper and lower case count as the same, as some file systems have it.
     """
-    stems = [path.name.split(".")[0] or "view" for path in paths]
+    stems = [view_name(path) for path in paths]
     counts = Counter(stem.casefold() for stem in stems)
     taken = {stem for stem, count in counts.items() if count == 1}
     names = []

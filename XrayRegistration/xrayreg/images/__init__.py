@@ -10,7 +10,7 @@ from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
 from .xray_dicom_writer import write_dicom_xray
-from .xray_files import read_xray
+from .xray_files import read_xray, view_name
 
 __all__ = [
     "WATER_PER_MM",
@@ -30,6 +30,7 @@ __all__ = [
     "read_volume",
     "read_xray",
     "resample_labels",
+    "view_name",
     "write_dicom_xray",
     "write_drr_nrrd",
     "write_markups",

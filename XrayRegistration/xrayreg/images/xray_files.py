@@ -12,6 +12,7 @@ from .pictures import PICTURE_SUFFIXES, read_picture
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import read_dicom_xray
 
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _MAKE_CAMERA_FILE = "add a camera file: --camera camera.json"
 
 
@@ -30,7 +31,7 @@ def read_xray(
     Args:
         camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
             geometry; needed otherwise.
-        name: of the view; the file's name without ending if None.
+        name: of the view; `view_name` of the file if None.
         isocenter: (3,) patient LPS, mm, for the pose from DICOM tags: the volume's centre.
 
     Raises:
@@ -39,7 +40,7 @@ def read_xray(
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", where=path, remedy="check --xray")
-    name = name or path.name.removesuffix(suffix_of(path, ITK_SUFFIXES) or path.suffix)
+    name = name or view_name(path)
     is_dicom = _is_dicom(path)
     if camera_file is None:
         if not is_dicom:
@@ -62,6 +63,12 @@ def read_xray(
         image = _line_integrals(pixels, mask, camera_file.intensity, path)
     rig = "rig" if camera_file.camera_from_rig is not None else ""
     return Xray(image, camera, mask, name, rig, notes)
+
+
+def view_name(path: Path) -> str:
+    """The file's name without the ending of its format; dots that belong to the name stay."""
+    ending = suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES + _DICOM_SUFFIXES) or ""
+    return path.name[: len(path.name) - len(ending)] or "view"
 
 
 def _is_dicom(path: Path) -> bool:

@@ -1,5 +1,7 @@
 """Outlines of anatomy on an X-ray: where the projected structure ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -19,7 +21,9 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
     Outlines are computed by us because Slicer projects along parallel lines and an X-ray does not.
     """
     density = Density(torch.ones(label_map.grid.array_shape), label_map.grid)
-    coarse = camera.binned(_COARSE)
+    # Whole blocks also at the far edges of an odd image.
+    padded = replace(camera, size=tuple(n + -n % _COARSE for n in camera.size))
+    coarse = padded.binned(_COARSE)
     lengths_mm = render_labels(
         torch.from_numpy(label_map.labels.astype(np.int32)), density, coarse, labels, step_mm=_STEP_MM
     )
@@ -31,9 +35,9 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
         # Smoothed by a pixel: steps of single voxels are no anatomy.
         smooth = torch.nn.functional.avg_pool2d(inside[None, None], 3, 1, 1, count_include_pad=False)
         fine = torch.nn.functional.interpolate(
-            smooth, size=camera.size[::-1], mode="bicubic", align_corners=False
+            smooth, size=padded.size[::-1], mode="bicubic", align_corners=False
         )
-        inside = fine[0, 0].numpy() > 0.5
+        inside = fine[0, 0, : camera.size[1], : camera.size[0]].numpy() > 0.5
         if inside.any():
             outlines[label] = _border(inside)
     return outlines
