@@ -32,10 +32,29 @@ def trilinear_ray_sum(values: torch.Tensor, rays: Rays, step_mm: float) -> torch
     first = (2 * (rays.sources + enter[:, None] * directions) + 1) / n - 1
     across = 2 * (leave - enter)[:, None] * directions / n
     unit = first[:, None] + middles[:, None] * across[:, None]
+    return interpolated(values[None], unit)[0].mean(dim=1) * chords_mm
+
+
+def interpolated(channels: torch.Tensor, unit: torch.Tensor, padding_mode: str = "border") -> torch.Tensor:
+    """Linear interpolation (C, R, S) of channels [C, (k,) j, i] at points (R, S, 2 or 3).
+
+    Points count -1..1 from face to face of the voxel box, as grid_sample has it.
+
+    On a CPU grid_sample spreads only its batch over the threads, so the rays are cut into one batch per
+    thread that share the volume. Not where the volume is differentiated: each batch would have its own.
+    """
+    count, steps, dimensions = unit.shape
+    on_cpu = unit.device.type == "cpu" and not channels.requires_grad
+    batches = min(torch.get_num_threads(), count) if on_cpu else 1
+    padded = torch.nn.functional.pad(unit, (0, 0, 0, 0, 0, -count % batches))
     samples = torch.nn.functional.grid_sample(
-        values[None, None], unit[None, None], mode="bilinear", padding_mode="border", align_corners=False
-    )[0, 0, 0]
-    return samples.mean(dim=1) * chords_mm
+        channels.expand(batches, *channels.shape),
+        padded.reshape(batches, *[1] * (dimensions - 2), -1, steps, dimensions),
+        mode="bilinear",
+        padding_mode=padding_mode,
+        align_corners=False,
+    )
+    return samples.movedim(1, 0).reshape(len(channels), -1, steps)[:, :count]
 
 
 def siddon(values: torch.Tensor, rays: Rays) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 from ..geometry import Camera
 from ..images import WATER_PER_MM, Volume
 from .rays import Rays, ends_in_camera, rays_in_index
+from .reference import interpolated
 
 # Attenuation of water and cortical bone relative to 70 keV (NIST XCOM, ICRU-44 bone) and the photons
 # of a filtered 90 kVp beam, in bins at 40, 50, 60, 80 and 100 keV.
@@ -93,9 +94,7 @@ def joseph(values: torch.Tensor, rays: Rays) -> torch.Tensor:
         fraction = (index - rays.sources[:, axis]) / directions[:, axis]
         points = rays.sources + fraction[:, None] * directions
         unit = (2 * points[:, across[::-1]] + 1) / n - 1
-        total += torch.nn.functional.grid_sample(
-            slices[None, :, index], unit[None, None], align_corners=False, padding_mode="zeros"
-        )[0, :, 0]
+        total += interpolated(slices[:, index], unit[:, None], padding_mode="zeros")[..., 0]
     return total * per_slice_mm
 
 
