@@ -57,8 +57,8 @@ def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> N
         "distance of its images on the detector. mRPD: mean distance of the point from the ray that shows "
         "it. "
         f"Registration took {seconds['refine']:.1f} s.</p>",
-        "<p>Images are shown as the X-ray source sees them, from behind: the patient's left is on the left of "
-        "the frontal view.</p>",
+        "<p>Images are shown as the X-ray source sees them, from behind: the patient's left is on the left "
+        "of the frontal view.</p>",
     ]
     for name in names:
         parts.append(f"<h2>{html.escape(name)}</h2>")
