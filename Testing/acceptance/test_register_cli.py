@@ -452,6 +452,14 @@ def edit(path, **changes):
     path.write_text(json.dumps(fields))
 
 
+def segmented_elsewhere(folder):
+    """500 mm to the left of the CT; the boxes are 104 and 90 mm wide, so 500 - 52 - 45 = 403 mm apart."""
+    path = phantom.write_segmentation(folder / "elsewhere.nrrd", phantom.LEFT_HANDED)
+    image = sitk.ReadImage(str(path))
+    image.SetOrigin([image.GetOrigin()[0] + 500, *image.GetOrigin()[1:]])
+    sitk.WriteImage(image, str(path))
+
+
 FRONTAL = ["--xray", "frontal.png", "--camera", "frontal.json"]
 BOTH = [*FRONTAL, "--xray", "lateral.nrrd", "--camera", "lateral.json"]
 
@@ -488,6 +496,11 @@ BOTH = [*FRONTAL, "--xray", "lateral.nrrd", "--camera", "lateral.json"]
         ),
         ([*FRONTAL, "--plan", "gone.mrk.json"], None, ["gone.mrk.json: no such file"]),
         ([*FRONTAL, "--segmentation", "gone.nrrd"], None, ["gone.nrrd: no such file"]),
+        (
+            [*FRONTAL, "--segmentation", "elsewhere.nrrd"],
+            segmented_elsewhere,
+            ["segmentation", "do not overlap: 403.0 mm apart, centres 500.0 mm apart"],
+        ),
         ([*FRONTAL, "--names", "frontal.json"], None, ["--names goes with --segmentation"]),
         ([*FRONTAL, "--out", "lateral.nrrd"], None, ["lateral.nrrd", "a file, not a folder", "--out"]),
         ([*FRONTAL, "--model", "elastic"], None, ["--model", "rigid", "--help"]),

@@ -60,6 +60,9 @@ class Result:
 
 def register_and_write(inputs: Inputs, folder: Path) -> Result:
     """Register and write registration.json, overlays, transforms and the scene into ``folder``."""
+    for xray in inputs.xrays:
+        for note in xray.notes:
+            say(f"{xray.name}: {note}")
     started = time.perf_counter()
     density = Density.from_volume(inputs.volume, inputs.air_hu)
     prepared = time.perf_counter()

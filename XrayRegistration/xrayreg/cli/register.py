@@ -3,19 +3,31 @@
 import argparse
 import itertools
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile, read_camera_file, relative_pose_error
-from ..images import LabelMap, Volume, Xray, read_label_map, read_markups, read_volume, read_xray, view_name
+from ..images import (
+    LabelMap,
+    Volume,
+    Xray,
+    check_overlap,
+    read_label_map,
+    read_markups,
+    read_volume,
+    read_xray,
+    view_name,
+)
 from ..overlays import Overlay
-from .files import refuse_file, say, whole_or_nothing
+from .files import refuse_file, whole_or_nothing
 from .options import add_volume_options, voxel_mm
 from .pipeline import Inputs, described, register_and_write
 
 _RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
+_START_FROM_TAGS = "start pose from the C-arm's tags, with the isocenter at the volume's centre"
 REJECTED = 3
 
 
@@ -67,10 +79,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
-    say(f"reading {options.volume}")
     volume = read_volume(options.volume, voxel_mm(options))
     xrays = read_xrays(options.xray, options.camera or {}, options.init, volume)
-    overlay = _overlay(options)
+    overlay = _overlay(options, volume)
     files = {"volume": described(options.volume), "xrays": [described(path) for path in options.xray]}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
@@ -105,13 +116,10 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
         if number in cameras:
             files[number] = read_camera_file(cameras[number])
             _check_rig_start(files, cameras, number)
-        say(f"reading {path.name}")
         isocenter = tuple(float(x) for x in volume.grid.centre_patient)
         xray = read_xray(path, files.get(number), names[number], isocenter)
-        for note in xray.notes:
-            say(f"{xray.name}: {note}")
         if number not in cameras:
-            say(f"{xray.name}: start pose from the C-arm's tags, with the isocenter at the volume's centre")
+            xray = replace(xray, notes=(*xray.notes, _START_FROM_TAGS))
         xrays.append(xray)
     return xrays
 
@@ -159,12 +167,12 @@ def _check_rig_start(files: dict[int, CameraFile], cameras: dict[int, Path], num
         )
 
 
-def _overlay(options: argparse.Namespace) -> Overlay:
+def _overlay(options: argparse.Namespace, volume: Volume) -> Overlay:
     segmentation: LabelMap | None = None
     labels: tuple[int, ...] = ()
     if options.segmentation is not None:
-        say(f"reading {options.segmentation}")
         segmentation = read_label_map(options.segmentation, options.names)
+        check_overlap(segmentation.grid, volume.grid)
         labels = outlined(segmentation)
     elif options.names is not None:
         raise InputError("--names goes with --segmentation", where=options.names)

@@ -55,7 +55,6 @@ def run(options: argparse.Namespace) -> int:
     if options.step_mm is not None and not options.step_mm > 0:
         raise InputError(f"--step-mm {options.step_mm:g} is not positive")
     camera = read_camera_file(options.camera).camera(where=options.camera)
-    say(f"reading {options.volume}")
     volume = read_volume(options.volume, voxel_mm(options))
     density = Density.from_volume(volume, options.air_hu)
     say(f"rendering {camera.size[0]} x {camera.size[1]} pixels")

@@ -1,7 +1,7 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
 from .drr_files import write_drr_nrrd
-from .label_files import read_label_map, resample_labels
+from .label_files import check_overlap, read_label_map, resample_labels
 from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .shutters import Shutter
@@ -23,6 +23,7 @@ __all__ = [
     "Xray",
     "attenuation_per_mm",
     "camera_from_dicom",
+    "check_overlap",
     "line_integrals_from_transmission",
     "read_dicom_xray",
     "read_label_map",

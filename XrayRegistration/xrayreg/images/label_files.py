@@ -82,7 +82,7 @@ def resample_labels(label_map: LabelMap, grid: Grid) -> LabelMap:
     Raises:
         InputError: if the boxes lie apart (with the distance), or no labelled voxel falls into the grid.
     """
-    _check_overlap(label_map.grid, grid)
+    check_overlap(label_map.grid, grid)
     source = label_map.grid.index_from_patient @ grid.patient_from_index
     size = np.array(label_map.grid.size)
     j, i = np.meshgrid(np.arange(grid.size[1]), np.arange(grid.size[0]), indexing="ij")
@@ -102,8 +102,9 @@ def resample_labels(label_map: LabelMap, grid: Grid) -> LabelMap:
     return LabelMap(result, grid, label_map.names)
 
 
-def _check_overlap(a: Grid, b: Grid) -> None:
-    """By the patient-aligned boxes around the two grids."""
+def check_overlap(segmentation: Grid, volume: Grid) -> None:
+    """Raise InputError with the distance if the patient-aligned boxes around the two grids lie apart."""
+    a, b = segmentation, volume
     low = np.maximum(a.corners_patient.min(axis=0), b.corners_patient.min(axis=0))
     high = np.minimum(a.corners_patient.max(axis=0), b.corners_patient.max(axis=0))
     gap = float(np.linalg.norm(np.maximum(low - high, 0)))
