@@ -74,7 +74,7 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     registration = Registration(inputs.volume, views, seconds)
     alone = tuple(group[0].name for group in groups(list(inputs.xrays)) if len(group) == 1)
     judged, reasons = judge(views, alone)
-    fields = _registration_json(inputs, registration, judged, reasons)
+    fields = _registration_json(inputs, registration, density.values.device.type, judged, reasons)
     (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     drrs = {}
     for view in views:
@@ -101,7 +101,9 @@ class _LevelReporter:
         self._last = state
 
 
-def _registration_json(inputs: Inputs, registration: Registration, judged: str, reasons: list[str]) -> dict:
+def _registration_json(
+    inputs: Inputs, registration: Registration, device: str, judged: str, reasons: list[str]
+) -> dict:
     """The content of registration.json; the numbers of confidence are null until they are calibrated."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -109,7 +111,7 @@ def _registration_json(inputs: Inputs, registration: Registration, judged: str, 
             "name": "xrayreg",
             "version": __version__,
             "torch": torch.__version__,
-            "device": "cpu",
+            "device": device,
         },
         "inputs": inputs.files,
         "model": "rigid",

@@ -40,7 +40,7 @@ class Overlay:
 def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:
     """The DRR [row, column] in the pixels of `for_display`'s X-ray, at a pose."""
     camera = for_display(xray)[0].camera.moved(camera_from_patient)
-    return render(density, camera, step_mm=_STEP_MM).numpy()
+    return render(density, camera, step_mm=_STEP_MM).cpu().numpy()
 
 
 def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:
