@@ -165,7 +165,7 @@ def test_a_point_behind_the_source_is_left_out():
     xray = flat_xray((512, 400))
     behind = xray.camera.source_patient - 100 * xray.camera.patient_from_camera[:3, 2]
     ahead = np.array([0.0, 0.0, 0.0])
-    canvas = Canvas(np.zeros((400, 512), np.uint8), xray.camera)
+    canvas = Canvas(np.zeros((400, 512), np.uint8))
     canvas.markup(Markup("m", "line", np.array([behind, behind]), ("a", "b")), xray.camera, (255, 0, 0))
     assert not drawn_pixels(canvas).any()
     canvas.markup(Markup("m", "line", np.array([behind, ahead]), ("", "")), xray.camera, (255, 0, 0))
@@ -175,7 +175,7 @@ def test_a_point_behind_the_source_is_left_out():
 def test_a_line_joins_its_points():
     xray = flat_xray((1024, 700))
     ends = np.array([[-40.0, 0, -20], [35.0, 10, 25]])
-    canvas = Canvas(np.zeros((700, 1024), np.uint8), xray.camera)
+    canvas = Canvas(np.zeros((700, 1024), np.uint8))
     canvas.markup(Markup("screw", "line", ends, ("", "")), xray.camera, (255, 0, 0))
     drawn = drawn_pixels(canvas)
     for x, y in np.rint(np.linspace(*xray.camera.project(ends), 20)).astype(int):
@@ -183,10 +183,9 @@ def test_a_line_joins_its_points():
 
 
 def test_an_outline_covers_its_pixels_enlarged():
-    camera = flat_xray((100, 90)).camera
     border = np.zeros((90, 100), bool)
     border[30, 70] = True
-    canvas = Canvas(np.zeros((90, 100), np.uint8), camera, 4)
+    canvas = Canvas(np.zeros((90, 100), np.uint8), 4)
     canvas.outline(border, (255, 255, 0))
     row, column = np.nonzero(np.array(canvas.image).max(axis=-1))
     assert (row.mean(), column.mean()) == pytest.approx((30 * 4 + 1.5, 70 * 4 + 1.5))

@@ -66,13 +66,14 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     started = time.perf_counter()
     density = Density.from_volume(inputs.volume, inputs.air_hu)
     prepared = time.perf_counter()
-    for group in groups(list(inputs.xrays)):
+    together = groups(inputs.xrays)
+    for group in together:
         say(f"registering {' and '.join(xray.name for xray in group)}{' together' if len(group) > 1 else ''}")
-    views = register_rigid(density, list(inputs.xrays), progress=_LevelReporter())
+    views = register_rigid(density, inputs.xrays, progress=_LevelReporter())
     done = time.perf_counter()
     seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
     registration = Registration(inputs.volume, views, seconds)
-    alone = tuple(group[0].name for group in groups(list(inputs.xrays)) if len(group) == 1)
+    alone = tuple(group[0].name for group in together if len(group) == 1)
     judged, reasons = judge(views, alone)
     fields = _registration_json(inputs, registration, density.values.device.type, judged, reasons)
     (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")

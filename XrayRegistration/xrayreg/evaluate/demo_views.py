@@ -106,10 +106,11 @@ def demo_targets(segmentation: LabelMap) -> np.ndarray:
 
 def errors(points: np.ndarray, start: Camera, registered: Camera, truth: Camera) -> dict[str, float]:
     """Mean errors of one view over points (n, 3), mm; `mpd` on the detector, `mrpd` at the points."""
+    found = tre(points, registered.camera_from_patient, truth.camera_from_patient)
     return {
         "initial_mtre_mm": float(tre(points, start.camera_from_patient, truth.camera_from_patient).mean()),
-        "mtre_mm": float(tre(points, registered.camera_from_patient, truth.camera_from_patient).mean()),
-        "max_tre_mm": float(tre(points, registered.camera_from_patient, truth.camera_from_patient).max()),
+        "mtre_mm": float(found.mean()),
+        "max_tre_mm": float(found.max()),
         "initial_mpd_mm": float(projection_distance(points, start, truth).mean()),
         "mpd_mm": float(projection_distance(points, registered, truth).mean()),
         "mrpd_mm": float(reprojection_distance(points, registered, truth).mean()),

@@ -51,14 +51,13 @@ class Canvas:
     """One picture of a view.
 
     Args:
-        background: [row, column] uint8, as many pixels as ``camera.size``.
-        camera: of the background; places 3D points.
+        background: [row, column] uint8.
         enlarge: whole factor by which the picture is larger than the background.
     """
 
-    def __init__(self, background: np.ndarray, camera: Camera, enlarge: int = 1):
-        self._camera, self._scale = camera, enlarge
-        size = (camera.size[0] * enlarge, camera.size[1] * enlarge)
+    def __init__(self, background: np.ndarray, enlarge: int = 1):
+        self._scale = enlarge
+        size = (background.shape[1] * enlarge, background.shape[0] * enlarge)
         self.image = Image.fromarray(background).convert("RGB").resize(size, Image.Resampling.BICUBIC)
         self._draw = ImageDraw.Draw(self.image)
         self._font = ImageFont.load_default(max(13, min(size) // 48))
@@ -70,7 +69,7 @@ class Canvas:
         self.image.paste(Image.new("RGB", self.image.size, colour), mask=alpha)
 
     def markup(self, markup: Markup, camera: Camera, colour: Colour) -> None:
-        """Project a plan or landmark with ``camera`` (same K as the canvas, any pose) and draw it."""
+        """Project a plan or landmark with ``camera`` (of the background's pixels, any pose) and draw it."""
         at = [self._pixel(uv) for uv in camera.project(markup.points)]
         seen = [(spot, label) for spot, label in zip(at, markup.labels, strict=True) if spot is not None]
         if markup.kind in ("line", "curve") and len(seen) > 1:

@@ -45,7 +45,9 @@ def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> n
 
 def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:
     """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them."""
-    canvas, placed = _canvas(xray, camera, title, focus=drr > 0)
+    shown, enlarge = for_display(xray)
+    placed = shown.camera.moved(camera.camera_from_patient)
+    canvas = _titled(grey(shown.line_integrals, shown.mask, focus=drr > 0), enlarge, title)
     if overlay.segmentation is not None and overlay.labels:
         for label, border in structure_outlines(overlay.segmentation, placed, overlay.labels).items():
             canvas.outline(border, colour_of(overlay.segmentation.name_of(label), label))
@@ -58,15 +60,14 @@ def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overla
 
 def xray_picture(xray: Xray, title: str) -> Canvas:
     """The X-ray alone."""
-    return _canvas(xray, xray.camera, title)[0]
+    shown, enlarge = for_display(xray)
+    return _titled(grey(shown.line_integrals, shown.mask), enlarge, title)
 
 
 def drr_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
     """The DRR as the X-ray's detector would show it."""
     shown, enlarge = for_display(xray)
-    canvas = Canvas(grey(drr, shown.mask, drr > 0), shown.camera, enlarge)
-    canvas.text((8, 8), title, _WORDS)
-    return canvas
+    return _titled(grey(drr, shown.mask, drr > 0), enlarge, title)
 
 
 def checkerboard_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
@@ -74,10 +75,7 @@ def checkerboard_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
     shown, enlarge = for_display(xray)
     rows, columns = np.indices(drr.shape) // max(1, -(-max(drr.shape) // _TILES))
     xray_grey, drr_grey = (grey(image, shown.mask, drr > 0) for image in (shown.line_integrals, drr))
-    tiles = np.where((rows + columns) % 2 == 0, xray_grey, drr_grey)
-    canvas = Canvas(tiles, shown.camera, enlarge)
-    canvas.text((8, 8), title, _WORDS)
-    return canvas
+    return _titled(np.where((rows + columns) % 2 == 0, xray_grey, drr_grey), enlarge, title)
 
 
 def colour_of(structure: str, label: int) -> Colour:
@@ -89,9 +87,7 @@ def colour_of(structure: str, label: int) -> Colour:
     return _OTHER[label % len(_OTHER)]
 
 
-def _canvas(xray: Xray, camera: Camera, title: str, focus: np.ndarray | None = None) -> tuple[Canvas, Camera]:
-    """The X-ray to draw on, and the picture's camera at the pose of ``camera``."""
-    shown, enlarge = for_display(xray)
-    canvas = Canvas(grey(shown.line_integrals, shown.mask, focus), shown.camera, enlarge)
+def _titled(background: np.ndarray, enlarge: int, title: str) -> Canvas:
+    canvas = Canvas(background, enlarge)
     canvas.text((8, 8), title, _WORDS)
-    return canvas, shown.camera.moved(camera.camera_from_patient)
+    return canvas

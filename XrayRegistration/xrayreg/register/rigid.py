@@ -6,7 +6,7 @@ Levenberg-Marquardt (D. Marquardt, 1963; K. Madsen et al., "Methods for non-line
 problems", 2004) on the residuals of `xrayreg.similarity`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,7 @@ class Progress:
 
 
 def refine(
-    density: Density, xrays: list[Xray], levels: tuple[Level, ...] = DEFAULT_LEVELS
+    density: Density, xrays: Sequence[Xray], levels: tuple[Level, ...] = DEFAULT_LEVELS
 ) -> Iterator[Progress]:
     """Register views that move together; yields after each iteration, the last state is the result.
 
@@ -101,7 +101,7 @@ def refine(
 
 def register_rigid(
     density: Density,
-    xrays: list[Xray],
+    xrays: Sequence[Xray],
     levels: tuple[Level, ...] = DEFAULT_LEVELS,
     progress: Callable[[Progress], None] = lambda state: None,
 ) -> tuple[RegisteredView, ...]:
@@ -126,7 +126,7 @@ def register_rigid(
     return tuple(_registered(density, xray, motions[id(xray)], levels[-1]) for xray in xrays)
 
 
-def groups(xrays: list[Xray]) -> list[list[Xray]]:
+def groups(xrays: Sequence[Xray]) -> list[list[Xray]]:
     """The X-rays by what moves together, in the order given."""
     by_rig: dict[str, list[Xray]] = {}
     for number, xray in enumerate(xrays):
@@ -180,7 +180,7 @@ def similarity_of(
 class _Problem:
     """The normal equations of all views by one motion of the anatomy about its centre."""
 
-    def __init__(self, density: Density, xrays: list[Xray], views: list[LevelView]):
+    def __init__(self, density: Density, xrays: Sequence[Xray], views: list[LevelView]):
         self._starts = [xray.camera.camera_from_patient for xray in xrays]
         self._views = views
         self._densities = [matched_density(density, view) for view in views]

@@ -108,19 +108,19 @@ class _PatchwiseNcc:
         pixels = self._valid.sum(dim=1).clamp(min=1)
         variance = centred.square().sum(dim=1) / pixels
         whole = (variance * pixels).sum() / pixels.sum()
-        self._fade = _FLAT**2 * whole
+        fade = _FLAT**2 * whole
         self._fixed = centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
         # A patch counts if half of it is open, or half as much as of the most open one (narrow fields).
         enough = 0.5 * min(self._patch[0] * self._patch[1], float(pixels.max()))
         usable = (pixels >= enough).to(fixed.dtype)
-        weight = usable * pixels * variance / (variance + self._fade + 1e-30)
+        weight = usable * pixels * variance / (variance + fade + 1e-30)
         if not self._valid.any() or not weight.sum() > 0:
             raise InputError("nothing to compare: the unmasked part of the X-ray is too small or blank")
         self._weight = weight / weight.sum()
 
     def similarity(self, moving: torch.Tensor) -> torch.Tensor:
         z, _ = self._normalised(self._patches(self._channels(moving[None])[0]))
-        return (self._weight * (z * self._fixed).sum(dim=1)).sum()
+        return self._ncc(z)
 
     def residuals(self, stack: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
         """Residuals (n,), slopes (n, 6) and NCC of a DRR and its six derivatives [7, row, column]."""
@@ -132,8 +132,11 @@ class _PatchwiseNcc:
             centred = self._centred(self._patches(derivative))
             slope = (centred - z * (z * centred).sum(dim=1, keepdim=True)) / norm
             slopes.append((scale * slope).reshape(-1))
-        alike = float((self._weight * (z * self._fixed).sum(dim=1)).sum())
-        return (scale * (z - self._fixed)).reshape(-1), torch.stack(slopes, dim=1), alike
+        return (scale * (z - self._fixed)).reshape(-1), torch.stack(slopes, dim=1), float(self._ncc(z))
+
+    def _ncc(self, z: torch.Tensor) -> torch.Tensor:
+        """Weighted mean over the patches."""
+        return (self._weight * (z * self._fixed).sum(dim=1)).sum()
 
     def _channels(self, images: torch.Tensor) -> torch.Tensor:
         """[image, channel, row, column]: the image itself, or its two smoothed derivatives (Sobel)."""
