@@ -36,8 +36,10 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--camera", type=Path, required=True, help="camera.json with camera_from_patient")
     parser.add_argument("--segmentation", type=Path, help="label map, for --labels")
     parser.add_argument("--labels", help="one channel per label: 1,2,3")
-    parser.add_argument("--projector", choices=PROJECTORS, default="trilinear")
-    parser.add_argument("--step-mm", type=float, help="largest step along a ray (default: half a voxel)")
+    parser.add_argument("--projector", choices=PROJECTORS, default="joseph")
+    parser.add_argument(
+        "--step-mm", type=float, help="largest step of the projector trilinear (default: half a voxel)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="drr.nrrd, drr.png or drr.dcm")
     parser.set_defaults(run=run)
 
@@ -54,6 +56,10 @@ def run(options: argparse.Namespace) -> int:
         )
     if options.step_mm is not None and not options.step_mm > 0:
         raise InputError(f"--step-mm {options.step_mm:g} is not positive")
+    if options.labels and (options.step_mm is not None or options.projector != "joseph"):
+        raise InputError(
+            "--labels are rendered by the projector joseph", remedy="leave out --projector and --step-mm"
+        )
     camera = read_camera_file(options.camera).camera(where=options.camera)
     volume = read_volume(options.volume, voxel_mm(options))
     density = Density.from_volume(volume, options.air_hu)
@@ -64,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         _check_present(segmentation, wanted, options.segmentation)
         label_map = resample_labels(segmentation, volume.grid)
         labels = torch.from_numpy(label_map.labels.astype(np.int32))
-        image = render_labels(labels, density, camera, wanted, step_mm=options.step_mm).numpy()
+        image = render_labels(labels, density, camera, wanted).numpy()
     else:
         image = render(density, camera, projector=options.projector, step_mm=options.step_mm).numpy()
     with whole_file(options.out) as staged:

@@ -19,6 +19,7 @@ from .frames import (
     patient_from_detector,
     ras_from_lps,
 )
+from .parallel_camera import ParallelCamera
 from .se3 import (
     about,
     adjoint,
@@ -36,6 +37,7 @@ __all__ = [
     "CArm",
     "Camera",
     "CameraFile",
+    "ParallelCamera",
     "about",
     "adjoint",
     "apply",

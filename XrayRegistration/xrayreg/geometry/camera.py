@@ -84,6 +84,21 @@ class Camera:
         ones = np.ones((*points_image.shape[:-1], 1))
         return np.concatenate([points_image, ones], axis=-1) @ np.linalg.inv(self.K).T
 
+    @property
+    def rays(self) -> tuple[np.ndarray, np.ndarray]:
+        """(3, 3) each: the camera-frame origin and direction, mm, of a pixel's ray from (u, v, 1)."""
+        return np.zeros((3, 3)), np.linalg.inv(self.K)
+
+    @property
+    def has_source(self) -> bool:
+        """Rays start at their origins; of a `ParallelCamera` they come from infinity."""
+        return True
+
+    def pixel_size_at(self, point_patient: np.ndarray) -> float:
+        """The finer side of a pixel, mm, projected back to the depth of a point (3,), patient."""
+        depth = np.linalg.norm(np.asarray(point_patient) - self.source_patient)
+        return float(depth) / max(self.K[0, 0], self.K[1, 1])
+
     def cropped(self, first: tuple[int, int], size: tuple[int, int]) -> "Camera":
         """The camera of the sub-image of ``size`` whose first pixel is ``first`` = (column, row)."""
         K = self.K.copy()

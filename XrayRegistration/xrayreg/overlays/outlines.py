@@ -11,7 +11,6 @@ from ..images import LabelMap
 from ..render import Density, render_labels
 
 _THIN_MM = 0.5  # rays that cross less of a structure than this do not count as inside it
-_STEP_MM = 1.0
 _COARSE = 2  # path lengths are rendered at this fraction of the image and interpolated
 
 
@@ -24,9 +23,9 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
     # Whole blocks also at the far edges of an odd image.
     padded = replace(camera, size=tuple(n + -n % _COARSE for n in camera.size))
     coarse = padded.binned(_COARSE)
-    lengths_mm = render_labels(
-        torch.from_numpy(label_map.labels.astype(np.int32)), density, coarse, labels, step_mm=_STEP_MM
-    )
+    # Hard: interpolated lengths would reach a voxel beyond the structure.
+    numbers = torch.from_numpy(label_map.labels.astype(np.int32))
+    lengths_mm = render_labels(numbers, density, coarse, labels, soft=False)
     outlines = {}
     for label, length_mm in zip(labels, lengths_mm, strict=True):
         if not length_mm.any():

@@ -19,7 +19,6 @@ _EDGE: Colour = (86, 180, 233)
 _WORDS: Colour = (235, 235, 235)
 
 _TILES = 8  # of the checkerboard, along the longer side
-_STEP_MM = 1.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Overlay:
 def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:
     """The DRR [row, column] in the pixels of `for_display`'s X-ray, at a pose."""
     camera = for_display(xray)[0].camera.moved(camera_from_patient)
-    return render(density, camera, step_mm=_STEP_MM).cpu().numpy()
+    return render(density, camera).cpu().numpy()
 
 
 def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:

@@ -81,9 +81,3 @@ def anatomy_box(
             remedy="check the start pose, or that the volume and the X-ray show the same region",
         )
     return (int(low[0]), int(low[1])), (int(high[0] - low[0]), int(high[1] - low[1]))
-
-
-def matched_density(density: Density, view: LevelView) -> Density:
-    """The volume averaged to the pixel size at its own depth: finer voxels cost time and alias."""
-    depth = np.linalg.norm(density.grid.centre_patient - view.camera.source_patient)
-    return density.to_spacing(depth / max(view.camera.K[0, 0], view.camera.K[1, 1]))

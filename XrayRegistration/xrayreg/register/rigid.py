@@ -16,7 +16,7 @@ from ..geometry import about, adjoint, translation
 from ..images import Xray
 from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import NormalEquations, Term
-from .levels import Level, LevelView, matched_density, prepare_view
+from .levels import Level, LevelView, prepare_view
 from .result import RegisteredView
 
 _GRADIENT = (Term(True, 24),)
@@ -174,7 +174,7 @@ def similarity_of(
     """The similarity of one view at a pose: NCC and gradient NCC in patches, 1 is perfect."""
     camera = xray.camera.moved(camera_from_patient)
     view = prepare_view(xray, camera, density, level)
-    return float(view.comparison.similarity(render(matched_density(density, view), view.camera)))
+    return float(view.comparison.similarity(render(density.matched(view.camera), view.camera)))
 
 
 class _Problem:
@@ -183,17 +183,15 @@ class _Problem:
     def __init__(self, density: Density, xrays: Sequence[Xray], views: list[LevelView]):
         self._starts = [xray.camera.camera_from_patient for xray in xrays]
         self._views = views
-        self._densities = [matched_density(density, view) for view in views]
-        self._steps_mm = [float(d.grid.spacing_mm.min()) for d in self._densities]
+        self._densities = [density.matched(view.camera) for view in views]
         self.centre = density.grid.centre_patient
         self.radius_mm = anatomy_radius_mm(density)
 
     def at(self, motion: np.ndarray) -> NormalEquations:
         """At a motion (4, 4) since the start; derivative by a twist about the centre on its left."""
         total = None
-        for start, view, density, step_mm in self._each():
-            camera = view.camera.moved(start @ motion)
-            image, by_camera = render_with_pose_jacobian(density, camera, step_mm=step_mm)
+        for start, view, density in self._each():
+            image, by_camera = render_with_pose_jacobian(density, view.camera.moved(start @ motion))
             # camera <- start exp(twist about centre) motion: move the twist to the camera's left.
             camera_by_twist = adjoint(start @ translation(self.centre))
             jacobian = by_camera @ torch.as_tensor(camera_by_twist, dtype=image.dtype, device=image.device)
@@ -207,13 +205,13 @@ class _Problem:
     def similarity(self, motion: np.ndarray) -> float:
         """Mean over views at a motion (4, 4) since the start; cheaper than `at`."""
         values = [
-            view.comparison.similarity(render(density, view.camera.moved(start @ motion), step_mm=step_mm))
-            for start, view, density, step_mm in self._each()
+            view.comparison.similarity(render(density, view.camera.moved(start @ motion)))
+            for start, view, density in self._each()
         ]
         return float(sum(values)) / len(values)
 
-    def _each(self) -> Iterator[tuple[np.ndarray, LevelView, Density, float]]:
-        return zip(self._starts, self._views, self._densities, self._steps_mm, strict=True)
+    def _each(self) -> Iterator[tuple[np.ndarray, LevelView, Density]]:
+        return zip(self._starts, self._views, self._densities, strict=True)
 
     def moved(self, motion: np.ndarray, twist: np.ndarray) -> np.ndarray:
         return about(self.centre, twist) @ motion

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..errors import InputError
 from ..images import Grid, Volume, attenuation_per_mm
+from .memory import PREPARED
+from .views import AnyCamera
 
 
 @dataclass(frozen=True)
@@ -15,10 +18,20 @@ class Density:
     Attributes:
         values: [k, j, i] tensor, 1/mm; may require a gradient.
         grid: its place in the patient.
+
+    Raises:
+        InputError: if a value is NaN or infinite, or their number does not fit the grid.
     """
 
     values: torch.Tensor
     grid: Grid
+
+    def __post_init__(self):
+        if tuple(self.values.shape) != self.grid.array_shape:
+            shape = tuple(self.values.shape)
+            raise InputError(f"attenuation of shape {shape} does not fit the grid {self.grid.array_shape}")
+        if not torch.isfinite(self.values.detach().sum()) and not torch.isfinite(self.values).all():
+            raise InputError("the attenuation holds NaN or infinite values")
 
     @classmethod
     def from_volume(
@@ -31,10 +44,21 @@ class Density:
     def shrunk(self, factors: tuple[int, int, int]) -> "Density":
         """Averaged over blocks of ``factors`` = (i, j, k) voxels; air fills up the blocks at the far ends.
 
-        The total attenuation along an axis is kept, so line integrals of the two agree.
+        The total attenuation along an axis is kept, so line integrals of the two agree. Remembered, unless
+        the volume is being learned.
         """
         if factors == (1, 1, 1):
             return self
+        if self.values.requires_grad:
+            return self._shrunk(factors)
+
+        def make() -> tuple[Density, int]:
+            small = self._shrunk(factors)
+            return small, small.values.nbytes
+
+        return PREPARED.get(self.values, ("shrunk", factors), make)
+
+    def _shrunk(self, factors: tuple[int, int, int]) -> "Density":
         kernel = factors[::-1]
         pad = [amount for f, n in zip(factors, self.grid.size, strict=True) for amount in (0, -n % f)]
         padded = torch.nn.functional.pad(self.values[None], pad)[None]
@@ -49,3 +73,10 @@ class Density:
         """Shrunk by whole factors so that no axis is much finer than ``spacing_mm``."""
         factors = np.maximum(1, np.round(spacing_mm / self.grid.spacing_mm)).astype(int)
         return self.shrunk(tuple(int(f) for f in factors))
+
+    def matched(self, camera: AnyCamera) -> "Density":
+        """Averaged to the size of a camera's pixels at the volume's own depth.
+
+        Finer voxels cost time, and alias: a pixel sees their mean over its area, one ray does not.
+        """
+        return self.to_spacing(camera.pixel_size_at(self.grid.centre_patient))

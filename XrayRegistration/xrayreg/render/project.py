@@ -1,157 +1,166 @@
 """DRRs: one function per question, whichever engine answers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from ..errors import InputError
-from ..geometry import Camera
+from . import differentiable, torch_engine
 from .density import Density
-from .rays import Rays, box_fractions, ends_in_camera, rays_in_index
-from .reference import siddon, trilinear_ray_sum
+from .engines import compiled_engine
+from .torch_engine import PROJECTORS, projector_for
+from .views import AnyCamera, Views, views_of
 
-_SAMPLES_AT_ONCE = 4_000_000  # keeps the working memory of a chunk near 200 MB
-
-PROJECTORS = ("trilinear", "siddon")
+__all__ = ["PROJECTORS", "render", "render_bodies", "render_labels", "render_with_pose_jacobian"]
 
 
 def render(
     density: Density,
-    camera: Camera,
+    cameras: AnyCamera | Sequence[AnyCamera],
     *,
-    projector: str = "trilinear",
-    step_mm: float | None = None,
     camera_from_patient: torch.Tensor | None = None,
+    pixels: np.ndarray | None = None,
+    subsamples: int = 1,
+    projector: str = "joseph",
+    step_mm: float | None = None,
+    engine: str = "auto",
 ) -> torch.Tensor:
-    """The DRR of a camera: line integrals [row, column], dimensionless.
+    """DRRs: line integrals, dimensionless, as networks and optimisers can differentiate them.
 
     Args:
-        density: the volume.
-        camera: the view; its pose is used unless ``camera_from_patient`` is given.
-        projector: "trilinear" (ray sum) or "siddon" (exact through voxels).
-        step_mm: largest step of the ray sum; half the smallest voxel spacing if None.
-        camera_from_patient: (4, 4) tensor to differentiate in.
+        density: the volume; gradients reach its values if these require them.
+        cameras: one view, or several of one size, which gives the image a batch axis. For a part of an
+            image, `Camera.cropped`.
+        camera_from_patient: (4, 4), or (B, 4, 4), which gives a batch axis too: poses in place of the
+            cameras' own; gradients reach them if they require them.
+        pixels: (R, 2) image points (u, v) to render in place of all pixels.
+        subsamples: each pixel is the mean of this many rays squared, spread evenly over its area.
+        projector: "joseph" (bilinear in slices; compiled where possible), "trilinear" (ray sum) or
+            "siddon" (exact through voxels).
+        step_mm: largest step of "trilinear"; half the smallest voxel spacing if None.
+        engine: "auto", or "torch" for the reference.
+
+    Returns:
+        (B,) rows, columns; or (B,) R for a list of pixels.
+
+    Raises:
+        InputError: if the views do not fit each other, or the projector is unknown.
     """
-    like = density.values
-    if camera_from_patient is None:
-        camera_from_patient = _tensor(camera.camera_from_patient, like)
-    else:  # the rays must reach behind the volume from there too
-        camera = camera.moved(camera_from_patient.detach().cpu().numpy())
-    integrate = _integrator(density, projector, step_mm)
-    ends = _tensor(ends_in_camera(camera, density.grid), like)
-    index_from_patient = _tensor(density.grid.index_from_patient, like)
-    parts = [
-        integrate(density.values, rays_in_index(ends[part], camera_from_patient, index_from_patient))
-        for part in _chunks(len(ends), density)
-    ]
-    return torch.cat(parts).reshape(camera.size[::-1])
+    integrate = projector_for(density, projector, step_mm)
+    views = views_of(cameras, camera_from_patient, pixels)
+    compiled = _compiled(density, projector, engine)
+    total = 0
+    for part in views.subsampled(subsamples):
+        if compiled is None:
+            total = total + torch_engine.line_integrals(density, part, integrate)
+        else:
+            total = total + differentiable.line_integrals(compiled, density.values, density.grid, part)
+    return (total / subsamples**2).reshape(views.image_shape)
 
 
 def render_with_pose_jacobian(
-    density: Density, camera: Camera, *, projector: str = "trilinear", step_mm: float | None = None
+    density: Density,
+    cameras: AnyCamera | Sequence[AnyCamera],
+    *,
+    camera_from_patient: torch.Tensor | None = None,
+    pixels: np.ndarray | None = None,
+    subsamples: int = 1,
+    projector: str = "joseph",
+    step_mm: float | None = None,
+    engine: str = "auto",
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The DRR [row, column] and its derivative [row, column, 6] by the pose.
+    """As `render`, and the derivative of every pixel [..., 6] by its view's pose.
 
-    The derivative is by a twist (omega in rad, v in mm) applied on the left of
-    ``camera_from_patient``. A pixel depends on the pose only through the two ends of its own ray, so
-    one backward pass gives the gradient of every pixel by its ends, and the rest is the chain rule:
-    moving the patient by the twist moves a ray point x, seen from the patient, by -(omega x x + v).
+    The derivative is by a twist (omega in rad, v in mm) applied on the left of ``camera_from_patient``.
     """
-    integrate = _integrator(density, projector, step_mm)
-    like = density.values.detach()
-    ends_camera = _tensor(ends_in_camera(camera, density.grid), like)
-    index_from_patient = _tensor(density.grid.index_from_patient, like)
-    pose = _tensor(camera.camera_from_patient, like)
-    index_from_camera = (index_from_patient @ torch.linalg.inv(pose))[:3, :3]
-    images, jacobians = [], []
-    for part in _chunks(len(ends_camera), density):
-        rays = rays_in_index(ends_camera[part], pose, index_from_patient)
-        sources, ends = rays.sources.clone().requires_grad_(), rays.ends.clone().requires_grad_()
-        image = integrate(like, Rays(sources, ends, rays.lengths_mm))
-        by_source, by_end = torch.autograd.grad(image.sum(), (sources, ends))
-        by_source, by_end = by_source @ index_from_camera, by_end @ index_from_camera
-        by_rotation = -torch.linalg.cross(ends_camera[part], by_end)
-        images.append(image.detach())
-        jacobians.append(torch.cat([by_rotation, -(by_source + by_end)], dim=1))
-    shape = camera.size[::-1]
-    return torch.cat(images).reshape(shape), torch.cat(jacobians).reshape(*shape, 6)
+    integrate = projector_for(density, projector, step_mm)
+    views = views_of(cameras, camera_from_patient, pixels)
+    compiled = _compiled(density, projector, engine)
+    total, by_pose = 0, 0
+    for part in views.subsampled(subsamples):
+        if compiled is None:
+            image, jacobian = torch_engine.line_integrals_with_jacobian(density, part, integrate)
+        else:
+            values = density.values
+            image, jacobian = compiled.line_integrals(values, density.grid, part, jacobian=True)
+        total, by_pose = total + image, by_pose + jacobian
+    count = subsamples**2
+    return (total / count).reshape(views.image_shape), (by_pose / count).reshape(*views.image_shape, 6)
+
+
+def render_bodies(
+    bodies: Sequence[Density],
+    camera: AnyCamera,
+    patient_from_rest: torch.Tensor,
+    *,
+    pixels: np.ndarray | None = None,
+    engine: str = "auto",
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Several rigid bodies, each with a motion of its own, in one image: their line integrals add up.
+
+    Args:
+        bodies: K volumes, each where it lay in the preoperative scan. Gradients are not tracked.
+        camera: the view.
+        patient_from_rest: (K, 4, 4) each body's motion since then.
+        pixels, engine: as of `render`.
+
+    Returns:
+        the image, and its derivatives (K, ..., 6) by a twist on the left of each body's
+        ``camera_from_patient @ patient_from_rest``.
+    """
+    pose = torch.as_tensor(camera.camera_from_patient).to(patient_from_rest)
+    parts = [
+        render_with_pose_jacobian(
+            body, camera, camera_from_patient=pose @ motion, pixels=pixels, engine=engine
+        )
+        for body, motion in zip(bodies, patient_from_rest, strict=True)
+    ]
+    return sum(image for image, _ in parts), torch.stack([jacobian for _, jacobian in parts])
 
 
 def render_labels(
     labels: torch.Tensor,
     density: Density,
-    camera: Camera,
+    cameras: AnyCamera | Sequence[AnyCamera],
     values: tuple[int, ...],
     *,
-    step_mm: float | None = None,
+    soft: bool = True,
+    pixels: np.ndarray | None = None,
+    engine: str = "auto",
 ) -> torch.Tensor:
-    """One DRR per structure [label, row, column] in one pass; structures add up where they overlap.
+    """One DRR per structure [(B,) label, row, column] in one pass; all structures add up to the whole.
 
     Args:
-        labels: [k, j, i] integers on the density's grid; each sample takes its nearest voxel's label.
+        labels: [k, j, i] integers on the density's grid.
         density: the volume; a density of ones gives the length of each ray in each structure, mm.
-        camera: the view.
+        cameras: one view or several, as of `render`.
         values: the labels asked for, one channel each.
-        step_mm: largest step; half the smallest voxel spacing if None.
+        soft: each voxel gives its part of an interpolated value to its own label, so that a channel is
+            the DRR of the volume masked to it. Otherwise a sample is its nearest voxel, value and label.
+        pixels, engine: as of `render`.
     """
-    step_mm = _step(density, step_mm)
+    views = views_of(cameras, None, pixels)
     present = int(labels.max()) + 1
-    channel_of = torch.full((max(present, max(values) + 1),), len(values), device=labels.device)
-    channel_of[list(values)] = torch.arange(len(values), device=labels.device)
-    channels = channel_of[labels.long()]  # the last channel is for everything not asked for
-    like = density.values.detach()
-    ends = _tensor(ends_in_camera(camera, density.grid), like)
-    index_from_patient = _tensor(density.grid.index_from_patient, like)
-    pose = _tensor(camera.camera_from_patient, like)
-    parts = []
-    for part in _chunks(len(ends), density):
-        rays = rays_in_index(ends[part], pose, index_from_patient)
-        parts.append(_label_sums(channels, len(values) + 1, like, rays, step_mm)[:, :-1])
-    return torch.cat(parts).T.reshape(len(values), *camera.size[::-1])
+    channel_of = torch.full((max(present, max(values) + 1),), -1, dtype=torch.int16, device=labels.device)
+    channel_of[list(values)] = torch.arange(len(values), dtype=torch.int16, device=labels.device)
+    channels = channel_of[labels.long()]
+    compiled = _compiled(density, "joseph", engine)
+    if compiled is None:
+        images = torch_engine.label_integrals(density, channels, len(values), views, soft)
+    else:
+        grid = density.grid
+        images = compiled.label_integrals(density.values.detach(), channels, len(values), grid, views, soft)
+    batch, image = _split(views)
+    return images.reshape(*batch, len(values), *image)
 
 
-def _label_sums(
-    channels: torch.Tensor, count: int, values: torch.Tensor, rays: Rays, step_mm: float
-) -> torch.Tensor:
-    """Sums (R, count) of attenuation by the channel of the nearest voxel."""
-    size = values.shape[::-1]
-    enter, leave = box_fractions(rays, size)
-    chords_mm = (leave - enter) * rays.lengths_mm
-    steps = max(1, int(-(-float(chords_mm.max()) // step_mm)))
-    sums = values.new_zeros(len(enter), count)
-    flat_channels, flat_values = channels.reshape(-1), values.reshape(-1)
-    for step in range(steps):
-        fraction = enter + (leave - enter) * ((step + 0.5) / steps)
-        points = rays.sources + fraction[:, None] * (rays.ends - rays.sources)
-        i, j, k = ((points + 0.5).floor().long().clamp_(min=0)).unbind(dim=1)
-        flat = (k.clamp_(max=size[2] - 1) * size[1] + j.clamp_(max=size[1] - 1)) * size[0] + i.clamp_(
-            max=size[0] - 1
-        )
-        sums.scatter_add_(1, flat_channels[flat][:, None], flat_values[flat][:, None])
-    return sums * (chords_mm / steps)[:, None]
+def _split(views: Views) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The batch axis, if any, and the rest of the image's shape."""
+    rest = 1 if len(views.pixels) else 2
+    return views.image_shape[:-rest], views.image_shape[-rest:]
 
 
-def _integrator(
-    density: Density, projector: str, step_mm: float | None
-) -> Callable[[torch.Tensor, Rays], torch.Tensor]:
-    if projector == "siddon":
-        return siddon
-    if projector == "trilinear":
-        step = _step(density, step_mm)
-        return lambda values, rays: trilinear_ray_sum(values, rays, step)
-    raise InputError(f"unknown projector {projector!r}", remedy=f"use one of {', '.join(PROJECTORS)}")
-
-
-def _step(density: Density, step_mm: float | None) -> float:
-    return step_mm if step_mm is not None else float(density.grid.spacing_mm.min()) / 2
-
-
-def _chunks(count: int, density: Density) -> Iterator[slice]:
-    """Slices of the rays, few enough at once that their samples fit into memory."""
-    at_once = max(1, _SAMPLES_AT_ONCE // sum(density.grid.size))
-    return (slice(start, start + at_once) for start in range(0, count, at_once))
-
-
-def _tensor(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    return torch.as_tensor(array, dtype=like.dtype, device=like.device)
+def _compiled(density: Density, projector: str, engine: str):
+    if projector != "joseph" or engine == "torch":
+        return None
+    return compiled_engine(density.values)

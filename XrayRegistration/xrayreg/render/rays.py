@@ -1,20 +1,20 @@
-"""Rays of a camera in the index space of a volume."""
+"""Rays in the index space of a volume, for the reference projectors."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..geometry import Camera
 from ..images import Grid
+from .views import Views
 
 
 @dataclass(frozen=True)
 class Rays:
-    """R rays from the source towards pixel centres.
+    """R pieces of rays, each from its source, or from before the volume, to behind it.
 
-    The points lie at z = depth in the camera frame, behind the volume, so that the volume's box
-    meets each ray at fractions in [0, 1] or not at all; distances along a ray scale with its length.
+    The volume's box meets each at fractions in [0, 1] or not at all; distances along a ray scale with
+    its length.
 
     Attributes:
         sources, ends: (R, 3) index coordinates (i, j, k).
@@ -26,29 +26,33 @@ class Rays:
     lengths_mm: torch.Tensor
 
 
-def ends_in_camera(camera: Camera, grid: Grid, pixels: np.ndarray | None = None) -> np.ndarray:
-    """Camera-frame points (R, 3), mm, on the rays of ``pixels`` (R, 2) and behind the volume's box.
-
-    Without pixels: every pixel of the image, row by row.
-    """
-    if pixels is None:
-        columns, rows = camera.size
-        pixels = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
-    directions = camera.ray_directions(pixels)
+def ends_in_camera(views: Views, number: int, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Camera-frame sources and ends (R, 3) each, mm, of the rays of one view."""
+    origins = views.homogeneous @ views.origins[number].T
+    directions = views.homogeneous @ views.directions[number].T
+    pose = views.poses[number].detach().cpu().double().numpy()
+    centre = pose[:3, :3] @ grid.centre_patient + pose[:3, 3]
     radius = np.linalg.norm(grid.corners_patient - grid.centre_patient, axis=1).max()
-    depth = np.linalg.norm(grid.centre_patient - camera.source_patient) + 2 * radius
     # Scaled per ray to one length: an oblique ray is not shorter in depth than the central one.
-    return directions / np.linalg.norm(directions, axis=1, keepdims=True) * depth
+    reach = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    reach *= np.linalg.norm(centre) + 2 * radius
+    return (origins if views.has_source else origins - reach), origins + reach
 
 
 def rays_in_index(
-    ends_camera: torch.Tensor, camera_from_patient: torch.Tensor, index_from_patient: torch.Tensor
+    sources_camera: torch.Tensor,
+    ends_camera: torch.Tensor,
+    camera_from_patient: torch.Tensor,
+    index_from_patient: torch.Tensor,
 ) -> Rays:
-    """Rays of a pose (4, 4), differentiable in it; ends (R, 3) in the camera frame, mm."""
+    """Rays of a pose (4, 4), differentiable in it; sources and ends (R, 3) in the camera frame, mm."""
     index_from_camera = index_from_patient @ torch.linalg.inv(camera_from_patient)
     rotation, origin = index_from_camera[:3, :3], index_from_camera[:3, 3]
-    ends = ends_camera @ rotation.T + origin
-    return Rays(origin.expand_as(ends), ends, ends_camera.norm(dim=1))
+    return Rays(
+        sources_camera @ rotation.T + origin,
+        ends_camera @ rotation.T + origin,
+        (ends_camera - sources_camera).norm(dim=1),
+    )
 
 
 def box_fractions(rays: Rays, size: tuple[int, int, int]) -> tuple[torch.Tensor, torch.Tensor]:

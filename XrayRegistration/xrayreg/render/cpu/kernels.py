@@ -1,0 +1,404 @@
+"""Joseph's method on packed slabs (see `slabs`), compiled by numba.
+
+P. M. Joseph, "An improved algorithm for reprojecting rays through pixel images", IEEE TMI 1 (1982).
+A ray o + t d, in index coordinates, meets the slice n of its dominant axis a at
+
+    p(n) = o_p + (n - o_a) m_p,    m_p = d_p / d_a,    and q(n) likewise,
+
+and its line integral is I = l sum_n w(n) B_n(p, q), with B_n bilinear in the slice and l mm per slice.
+w is 1, but for the slice in which the source lies. The derivatives follow from the sums of B's
+derivatives and of their first moments in n, by the chain rule.
+
+Eight slices are one group of lanes. Instead of looking up four voxels for each of them, the kernels go
+through the columns of voxels that the ray passes within those slices, each one read in one go, and
+weight every voxel by its distance from the ray.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..reference import HARD_SAMPLES
+from .lanes import LANES, add_to, clamped, hat, hat_slope, load, ramp, splat, total, within
+
+_OPTIONS = {"nogil": True, "cache": True, "fastmath": True, "error_model": "numpy"}
+_SPAN = np.float32(LANES - 1)
+_BLOCK = 16
+_PARALLEL = 1e-9  # slopes below this do not leave a voxel within any volume
+
+SUMS = 6  # of B, its derivatives by p and q, their moments in n, and B in the slice of the source
+
+
+@njit(**_OPTIONS)
+def dominant_axis(d):
+    if abs(d[0]) >= abs(d[1]):
+        return 0 if abs(d[0]) >= abs(d[2]) else 2
+    return 1 if abs(d[1]) >= abs(d[2]) else 2
+
+
+@njit(**_OPTIONS)
+def pixel_of(number, first, counts, width, rows_run, pixels):
+    """(place in the image, u, v) of the number-th ray of a tile; ``pixels`` is empty for whole images."""
+    if len(pixels) > 0:
+        place = first[0] + number
+        return place, pixels[place, 0], pixels[place, 1]
+    if rows_run:
+        row, column = first[0] + number % counts[0], first[1] + number // counts[0]
+    else:
+        row, column = first[0] + number // counts[1], first[1] + number % counts[1]
+    return row * width + column, np.float64(column), np.float64(row)
+
+
+@njit(**_OPTIONS)
+def meets_slices(o, m, last_p, last_q, count):
+    """First and last slice, floats, where the ray is less than a voxel from the volume; none if first > last.
+
+    o: where it meets slice 0; m: change per slice.
+    """
+    first, last = 0.0, count - 1.0
+    for at, slope, end in ((o[0], m[0], last_p + 1.0), (o[1], m[1], last_q + 1.0)):
+        if abs(slope) > _PARALLEL:
+            one, other = (-1.0 - at) / slope, (end - at) / slope
+            first, last = max(first, min(one, other)), min(last, max(one, other))
+        elif at <= -1.0 or at >= end:
+            last = -1.0
+    return first, last
+
+
+@njit(**_OPTIONS)
+def trace(pixel, axis, origins, directions, size, from_source, line, groups):
+    """Fill the ray's ``line`` (p and q at slice 0, their slopes, o_a, sign of d_a or 0, d_a) and ``groups``.
+
+    groups: first and behind the last group of slices, columns of voxels to visit along p and q in each,
+    and along q beside one p. Rays of other dominant axes, and those that miss, get no groups.
+    """
+    groups[0] = groups[1] = 0
+    u, v = pixel
+    o = (
+        origins[0, 0] * u + origins[0, 1] * v + origins[0, 2],
+        origins[1, 0] * u + origins[1, 1] * v + origins[1, 2],
+        origins[2, 0] * u + origins[2, 1] * v + origins[2, 2],
+    )
+    d = (
+        directions[0, 0] * u + directions[0, 1] * v + directions[0, 2],
+        directions[1, 0] * u + directions[1, 1] * v + directions[1, 2],
+        directions[2, 0] * u + directions[2, 1] * v + directions[2, 2],
+    )
+    if dominant_axis(d) != axis:
+        return False
+    p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+    m = (d[p_axis] / d[axis], d[q_axis] / d[axis])
+    at = (o[p_axis] - o[axis] * m[0], o[q_axis] - o[axis] * m[1])
+    first, last = meets_slices(at, m, size[p_axis] - 1, size[q_axis] - 1, size[axis])
+    sign = 0.0
+    if from_source:
+        forward = d[axis] > 0
+        if forward:
+            first = max(first, o[axis] - 0.5)
+        else:
+            last = min(last, o[axis] + 0.5)
+        if -0.5 <= o[axis] <= size[axis] - 0.5:
+            sign = 1.0 if forward else -1.0
+    line[0], line[1], line[2], line[3] = at[0], at[1], m[0], m[1]
+    line[4], line[5], line[6] = o[axis], sign, d[axis]
+    if last >= first:
+        groups[0] = int(first) // LANES
+        groups[1] = int(last) // LANES + 1
+        groups[2] = math.ceil((LANES - 1) * abs(m[0])) + 2
+        groups[3] = max(math.ceil((LANES - 1) * abs(m[1])) + 2, 3)
+        groups[4] = groups[3]
+        if abs(m[1]) < LANES * abs(m[0]):
+            groups[4] = min(groups[3], math.ceil(2 * abs(m[1] / m[0])) + 2)
+    return True
+
+
+@njit(**_OPTIONS)
+def integrate(
+    slabs, size, scale, axis, view, from_source, first, counts, width, rows_run, pixels, image, jacobian
+):
+    """The rays of one tile of one view: adds nothing, writes ``image`` [ray] and ``jacobian`` [ray, 6].
+
+    slabs: [group of slices, p, q, lane], int16 or float32, to be multiplied by ``scale``.
+    view: (origins, directions) in index coordinates, (origins, directions) in the camera, index_from_camera;
+        3x3 each. jacobian: None if not wanted.
+    """
+    origins, directions, origins_camera, directions_camera, index_from_camera = view
+    flat = slabs.reshape(-1)
+    columns_p, columns_q = slabs.shape[1], slabs.shape[2]
+    count = counts[0] * counts[1]
+    channels = 1 if jacobian is None else SUMS
+    sums = np.zeros(count * channels * LANES, np.float32)
+    lines = np.empty((count, 7), np.float32)
+    groups = np.empty((count, 5), np.int32)
+    mine = np.empty(count, np.bool_)
+    low, high = slabs.shape[0], 0
+    for ray in range(count):
+        _, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
+        mine[ray] = trace((u, v), axis, origins, directions, size, from_source, lines[ray], groups[ray])
+        if groups[ray, 1] > groups[ray, 0]:
+            low, high = min(low, groups[ray, 0]), max(high, groups[ray, 1])
+
+    zero, one = splat(np.float32(0)), splat(np.float32(1))
+    # All rays of the tile go through the slices together, and so share what they read.
+    for group in range(low, high):
+        start = np.float32(LANES * group)
+        slices = splat(start) + ramp()
+        for ray in range(count):
+            if group < groups[ray, 0] or group >= groups[ray, 1]:
+                continue
+            slope_p, slope_q = lines[ray, 2], lines[ray, 3]
+            wide_p, wide_q, beside = groups[ray, 2], groups[ray, 3], groups[ray, 4]
+            at_p, at_q = lines[ray, 0] + slope_p * start, lines[ray, 1] + slope_q * start
+            # Columns that lie beside the ray weigh nothing: the block may be moved into the volume.
+            first_p = min(
+                max(np.int32(min(at_p, at_p + slope_p * _SPAN)), np.int32(0)), np.int32(columns_p) - wide_p
+            )
+            first_q = min(
+                max(np.int32(min(at_q, at_q + slope_q * _SPAN)), np.int32(0)), np.int32(columns_q) - wide_q
+            )
+            x = splat(slope_p) * ramp() + splat(at_p - np.float32(first_p))
+            y = splat(slope_q) * ramp() + splat(at_q - np.float32(first_q))
+            value, by_p, by_q = zero, zero, zero
+            place = (np.int64(group) * columns_p + first_p) * columns_q + first_q
+            if wide_q <= 3:  # the usual case, unrolled
+                y1, y2 = y - one, y - one - one
+                w0, w1, w2 = hat(y), hat(y1), hat(y2)
+                if jacobian is not None:
+                    s0, s1, s2 = hat_slope(y), hat_slope(y1), hat_slope(y2)
+                for _ in range(wide_p):
+                    v0, v1, v2 = load(flat, place), load(flat, place + 1), load(flat, place + 2)
+                    row = w0 * v0 + w1 * v1 + w2 * v2
+                    weight = hat(x)
+                    value = value + weight * row
+                    if jacobian is not None:
+                        by_p = by_p + hat_slope(x) * row
+                        by_q = by_q + weight * (s0 * v0 + s1 * v1 + s2 * v2)
+                    x = x - one
+                    place += columns_q
+            else:
+                # Oblique in both: beside each p only the few columns where the ray is near it.
+                ratio = np.float32(0)
+                offset = np.float32(0)
+                if beside < wide_q:
+                    ratio = slope_q / slope_p
+                    offset = (at_q - np.float32(first_q)) + (np.float32(first_p) - at_p) * ratio - abs(ratio)
+                for _ in range(wide_p):
+                    skipped = min(max(np.int32(offset), np.int32(0)), wide_q - beside)
+                    offset += ratio
+                    row, row_by_q = zero, zero
+                    y_here = y - splat(np.float32(skipped))
+                    here = place + np.int64(skipped)
+                    for _ in range(beside):
+                        voxels = load(flat, here)
+                        row = row + hat(y_here) * voxels
+                        if jacobian is not None:
+                            row_by_q = row_by_q + hat_slope(y_here) * voxels
+                        y_here = y_here - one
+                        here += 1
+                    weight = hat(x)
+                    value = value + weight * row
+                    if jacobian is not None:
+                        by_p = by_p + hat_slope(x) * row
+                        by_q = by_q + weight * row_by_q
+                    x = x - one
+                    place += columns_q
+            here = np.int64(ray) * channels
+            sign = lines[ray, 5]
+            if sign != 0:  # the source lies inside: nothing behind it counts
+                ahead = splat(sign) * (slices - splat(lines[ray, 4])) + splat(np.float32(0.5))
+                if jacobian is not None:
+                    add_to(sums, here + 5, within(ahead) * value)
+                    by_p, by_q = clamped(ahead) * by_p, clamped(ahead) * by_q
+                value = clamped(ahead) * value
+            add_to(sums, here, value)
+            if jacobian is not None:
+                add_to(sums, here + 1, by_p)
+                add_to(sums, here + 2, by_q)
+                add_to(sums, here + 3, by_p * slices)
+                add_to(sums, here + 4, by_q * slices)
+
+    for ray in range(count):
+        if not mine[ray]:
+            continue
+        place, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
+        d = np.empty(3)
+        for row in range(3):
+            d[row] = directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
+        d_a = lines[ray, 6]
+        mm = scale * math.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2) / abs(d_a)
+        here = np.int64(ray) * channels
+        value = mm * total(load(sums, here))
+        image[place] = value
+        if jacobian is not None:
+            g_p, g_q = mm * total(load(sums, here + 1)), mm * total(load(sums, here + 2))
+            o_a, m_p, m_q = lines[ray, 4], lines[ray, 2], lines[ray, 3]
+            k_p = mm * total(load(sums, here + 3)) - o_a * g_p
+            k_q = mm * total(load(sums, here + 4)) - o_a * g_q
+            by_origin, by_direction = np.empty(3), np.empty(3)
+            p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+            by_origin[p_axis], by_origin[q_axis] = g_p, g_q
+            by_origin[axis] = -(m_p * g_p + m_q * g_q) - lines[ray, 5] * mm * total(load(sums, here + 5))
+            by_direction[p_axis], by_direction[q_axis] = k_p / d_a, k_q / d_a
+            by_direction[axis] = -(m_p * k_p + m_q * k_q + value) / d_a
+            turn(by_origin, by_direction, u, v, d, origins_camera, index_from_camera, jacobian[place])
+
+
+@njit(**_OPTIONS)
+def turn(by_origin, by_direction, u, v, d, origins_camera, index_from_camera, by_twist):
+    """Derivatives by a twist (omega, v) on the left of camera_from_patient.
+
+    It moves the patient; seen from there, a ray's origin o and direction d, in the camera, change by
+    -(omega x o + v) and -(omega x d).
+    """
+    o, f, g = np.empty(3), np.zeros(3), np.zeros(3)
+    for row in range(3):
+        o[row] = origins_camera[row, 0] * u + origins_camera[row, 1] * v + origins_camera[row, 2]
+        for index in range(3):
+            f[row] += index_from_camera[index, row] * by_origin[index]
+            g[row] += index_from_camera[index, row] * by_direction[index]
+    for row in range(3):
+        a, b = (row + 1) % 3, (row + 2) % 3
+        by_twist[row] = -(o[a] * f[b] - o[b] * f[a]) - (d[a] * g[b] - d[b] * g[a])
+        by_twist[3 + row] = -f[row]
+
+
+@njit(**_OPTIONS)
+def backproject(slabs, size, axis, view, from_source, first_group, behind_group, width, pixels, weights):
+    """The transpose of `integrate`: adds every ray's weight [ray] to the voxels of some groups of slices.
+
+    slabs: float32. No two calls that share groups may run at once.
+    """
+    origins, directions, _, directions_camera, _ = view
+    flat = slabs.reshape(-1)
+    columns_p, columns_q = slabs.shape[1], slabs.shape[2]
+    line, groups = np.empty(7, np.float32), np.empty(5, np.int32)
+    one = splat(np.float32(1))
+    for ray in range(len(weights)):
+        if weights[ray] == 0:
+            continue
+        u, v = np.float64(ray % width), np.float64(ray // width)
+        if len(pixels) > 0:
+            u, v = pixels[ray, 0], pixels[ray, 1]
+        if not trace((u, v), axis, origins, directions, size, from_source, line, groups):
+            continue
+        length = 0.0
+        for row in range(3):
+            length += (
+                directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
+            ) ** 2
+        weight = splat(np.float32(weights[ray] * math.sqrt(length) / abs(line[6])))
+        slope_p, slope_q = line[2], line[3]
+        wide_p, wide_q, beside = groups[2], groups[3], groups[4]
+        for group in range(max(groups[0], first_group), min(groups[1], behind_group)):
+            start = np.float32(LANES * group)
+            at_p, at_q = line[0] + slope_p * start, line[1] + slope_q * start
+            first_p = min(
+                max(np.int32(min(at_p, at_p + slope_p * _SPAN)), np.int32(0)), np.int32(columns_p) - wide_p
+            )
+            first_q = min(
+                max(np.int32(min(at_q, at_q + slope_q * _SPAN)), np.int32(0)), np.int32(columns_q) - wide_q
+            )
+            x = splat(slope_p) * ramp() + splat(at_p - np.float32(first_p))
+            y = splat(slope_q) * ramp() + splat(at_q - np.float32(first_q))
+            share = weight
+            if line[5] != 0:
+                ahead = splat(line[5]) * (splat(start) + ramp() - splat(line[4])) + splat(np.float32(0.5))
+                share = weight * clamped(ahead)
+            ratio = np.float32(0)
+            offset = np.float32(0)
+            if beside < wide_q:
+                ratio = slope_q / slope_p
+                offset = (at_q - np.float32(first_q)) + (np.float32(first_p) - at_p) * ratio - abs(ratio)
+            place = (np.int64(group) * columns_p + first_p) * columns_q + first_q
+            for _ in range(wide_p):
+                skipped = min(max(np.int32(offset), np.int32(0)), wide_q - beside)
+                offset += ratio
+                row = share * hat(x)
+                y_here = y - splat(np.float32(skipped))
+                here = place + np.int64(skipped)
+                for _ in range(beside):
+                    add_to(flat, here, row * hat(y_here))
+                    y_here = y_here - one
+                    here += 1
+                x = x - one
+                place += columns_q
+
+
+@njit(**_OPTIONS)
+def axes_used(directions, width, height, pixels):
+    """Which axes dominate some ray of a view, [3] bool."""
+    used = np.zeros(3, np.bool_)
+    d = np.empty(3)
+    for ray in range(len(pixels) if len(pixels) > 0 else width * height):
+        u, v = np.float64(ray % width), np.float64(ray // width)
+        if len(pixels) > 0:
+            u, v = pixels[ray, 0], pixels[ray, 1]
+        for row in range(3):
+            d[row] = directions[row, 0] * u + directions[row, 1] * v + directions[row, 2]
+        used[dominant_axis(d)] = True
+    return used
+
+
+@njit(**_OPTIONS)
+def pack(values, scale, rounded, first_group, behind_group, slabs):
+    """Fills groups of ``slabs`` from values [p, q, slice] * scale."""
+    count_p, count_q, count = values.shape
+    for group in range(first_group, behind_group):
+        behind = min(LANES, count - group * LANES)
+        for block in range(0, count_p, _BLOCK):  # in blocks, since p or q may be far apart in memory
+            for q in range(count_q):
+                for p in range(block, min(block + _BLOCK, count_p)):
+                    for lane in range(behind):
+                        x = values[p, q, group * LANES + lane] * scale
+                        slabs[group, p, q, lane] = math.floor(x + 0.5) if rounded else x
+
+
+@njit(**_OPTIONS)
+def integrate_labels(
+    values, channels, soft, axis, view, from_source, first, counts, width, rows_run, pixels, images
+):
+    """The rays of one tile, one image [channel, ray] per structure; as `reference.joseph_labels`."""
+    origins, directions, _, directions_camera, _ = view
+    size = (values.shape[2], values.shape[1], values.shape[0])
+    p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+    line, groups = np.empty(7, np.float64), np.empty(5, np.int32)
+    for ray in range(counts[0] * counts[1]):
+        place, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
+        if not trace((u, v), axis, origins, directions, size, from_source, line, groups):
+            continue
+        length = 0.0
+        for row in range(3):
+            length += (
+                directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
+            ) ** 2
+        mm = math.sqrt(length) / abs(line[6])
+        voxel = np.empty(3, np.int64)
+        per_slice = 1 if soft else HARD_SAMPLES
+        for sample in range(groups[0] * LANES * per_slice, min(groups[1] * LANES, size[axis]) * per_slice):
+            n = (sample + 0.5) / per_slice - 0.5
+            share = mm / per_slice
+            if line[5] != 0:
+                share *= min(max(line[5] * (n - line[4]) * per_slice + 0.5, 0.0), 1.0)
+            p, q = line[0] + n * line[2], line[1] + n * line[3]
+            voxel[axis] = sample // per_slice
+            if not soft:
+                voxel[p_axis], voxel[q_axis] = math.floor(p + 0.5), math.floor(q + 0.5)
+                add_voxel(values, channels, voxel, size, share, place, images)
+                continue
+            floor_p, floor_q = math.floor(p), math.floor(q)
+            for step_p in range(2):
+                for step_q in range(2):
+                    voxel[p_axis], voxel[q_axis] = floor_p + step_p, floor_q + step_q
+                    weight = (1 - abs(p - voxel[p_axis])) * (1 - abs(q - voxel[q_axis]))
+                    add_voxel(values, channels, voxel, size, share * weight, place, images)
+
+
+@njit(**_OPTIONS)
+def add_voxel(values, channels, voxel, size, weight, place, images):
+    """Adds a voxel to the image of its structure, if it lies in the volume and was asked for."""
+    i, j, k = voxel
+    if 0 <= i < size[0] and 0 <= j < size[1] and 0 <= k < size[2]:
+        channel = channels[k, j, i]
+        if 0 <= channel < len(images):
+            images[channel, place] += weight * values[k, j, i]
