@@ -7,8 +7,9 @@ from types import ModuleType
 
 import torch
 
-# By the device of the volume: the module, and the package that it needs.
-_COMPILED = {"cpu": (".cpu", "numba"), "cuda": (".cuda", "numba-cuda")}
+# By the device of the volume: the module, and the package that it needs; for CUDA, of torch's version.
+_CUDA = (torch.version.cuda or "").split(".")[0]
+_COMPILED = {"cpu": (".cpu", "numba"), "cuda": (".cuda", f"numba-cuda[cu{_CUDA}]")}
 
 
 def compiled_engine(values: torch.Tensor) -> ModuleType | None:
