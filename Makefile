@@ -8,7 +8,7 @@ ifneq ($(wildcard $(TEST_DATA)/.),)
 export XRAYREG_TEST_DATA ?= $(TEST_DATA)
 endif
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test benchmark lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -22,6 +22,12 @@ demo: setup  ## register a real chest CT with two of its X-rays, into demo-outpu
 test: lint  ## lint, then all tests
 	$(BIN)/python -m pytest -q
 
+benchmark: setup  ## time rendering against nanodrr and DiffDRR, which it installs into .venv-benchmark
+	test -d .venv-benchmark || $(PYTHON) -m venv .venv-benchmark
+	.venv-benchmark/bin/pip install -q -c constraints.txt -e . nanodrr==0.1.7 diffdrr==0.6.1
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/first_call.py
+	OMP_WAIT_POLICY=PASSIVE .venv-benchmark/bin/python Testing/benchmarks/renderers.py
+
 lint: setup  ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,5 +37,5 @@ format: setup  ## mend style and formatting
 	$(BIN)/ruff format .
 
 clean:  ## remove all that the other targets made
-	rm -rf .venv demo-output build dist .pytest_cache .ruff_cache XrayRegistration/*.egg-info
+	rm -rf .venv .venv-benchmark demo-output build dist .pytest_cache .ruff_cache XrayRegistration/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

