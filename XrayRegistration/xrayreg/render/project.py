@@ -49,13 +49,13 @@ def render(
     integrate = projector_for(density, projector, step_mm)
     views = views_of(cameras, camera_from_patient, pixels)
     compiled = _compiled(density, projector, engine)
-    total = 0
+    images = []
     for part in views.subsampled(subsamples):
         if compiled is None:
-            total = total + torch_engine.line_integrals(density, part, integrate)
+            images.append(torch_engine.line_integrals(density, part, integrate))
         else:
-            total = total + differentiable.line_integrals(compiled, density.values, density.grid, part)
-    return (total / subsamples**2).reshape(views.image_shape)
+            images.append(differentiable.line_integrals(compiled, density.values, density.grid, part))
+    return _mean(images).reshape(views.image_shape)
 
 
 def render_with_pose_jacobian(
@@ -76,16 +76,14 @@ def render_with_pose_jacobian(
     integrate = projector_for(density, projector, step_mm)
     views = views_of(cameras, camera_from_patient, pixels)
     compiled = _compiled(density, projector, engine)
-    total, by_pose = 0, 0
+    parts = []
     for part in views.subsampled(subsamples):
         if compiled is None:
-            image, jacobian = torch_engine.line_integrals_with_jacobian(density, part, integrate)
+            parts.append(torch_engine.line_integrals_with_jacobian(density, part, integrate))
         else:
-            values = density.values
-            image, jacobian = compiled.line_integrals(values, density.grid, part, jacobian=True)
-        total, by_pose = total + image, by_pose + jacobian
-    count = subsamples**2
-    return (total / count).reshape(views.image_shape), (by_pose / count).reshape(*views.image_shape, 6)
+            parts.append(compiled.line_integrals(density.values, density.grid, part, jacobian=True))
+    image, jacobian = (_mean(each) for each in zip(*parts, strict=True))
+    return image.reshape(views.image_shape), jacobian.reshape(*views.image_shape, 6)
 
 
 def render_bodies(
@@ -152,6 +150,10 @@ def render_labels(
         images = compiled.label_integrals(density.values.detach(), channels, len(values), grid, views, soft)
     batch, image = _split(views)
     return images.reshape(*batch, len(values), *image)
+
+
+def _mean(images: Sequence[torch.Tensor]) -> torch.Tensor:
+    return images[0] if len(images) == 1 else sum(images) / len(images)
 
 
 def _split(views: Views) -> tuple[tuple[int, ...], tuple[int, ...]]:

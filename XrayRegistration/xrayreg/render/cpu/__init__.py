@@ -1,5 +1,6 @@
 """The engine for processors: Joseph's method compiled by numba, on all cores."""
 
+import threading
 from collections.abc import Iterator
 from itertools import pairwise, product
 
@@ -9,12 +10,14 @@ import torch
 from ...images import Grid
 from ..views import Views
 from ..workers import share
-from .kernels import axes_used, backproject, integrate, integrate_labels
+from .kernels import axes_used, backproject, integrate, integrate_labels, scratch_for
 from .slabs import empty, packed, unpacked
 
 # Rays of a tile go through the volume together; taller than wide, since what lies along its run of
 # pixels is adjacent in memory.
 _RUN, _RUNS = 96, 32
+
+_OF_THREAD = threading.local()
 
 _View = tuple[np.ndarray, ...]  # see `kernels.integrate`
 
@@ -35,8 +38,15 @@ def line_integrals(
                 (slabs.values, grid.size, slabs.scale, axis, view, views.has_source)
                 + (*where, images[number], derivatives)
             )
-    share(integrate, jobs)
+    share(_integrate, jobs)
     return torch.from_numpy(images), torch.from_numpy(by_twist) if jacobian else None
+
+
+def _integrate(*job) -> None:
+    """A tile, in working memory that the thread keeps: to get it anew costs as much as a small image."""
+    if not hasattr(_OF_THREAD, "scratch"):
+        _OF_THREAD.scratch = scratch_for(_RUN * _RUNS)
+    integrate(*job, _OF_THREAD.scratch)
 
 
 def by_volume(weights: torch.Tensor, grid: Grid, views: Views) -> torch.Tensor:

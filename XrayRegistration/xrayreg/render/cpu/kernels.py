@@ -30,6 +30,16 @@ _PARALLEL = 1e-9  # slopes below this do not leave a voxel within any volume
 SUMS = 6  # of B, its derivatives by p and q, their moments in n, and B in the slice of the source
 
 
+def scratch_for(count):
+    """Working memory of `integrate` for tiles of up to this many rays; one thread may use it at a time."""
+    return (
+        np.empty(count * SUMS * LANES, np.float32),
+        np.empty((count, 7), np.float32),
+        np.empty((count, 5), np.int32),
+        np.empty(count, np.bool_),
+    )
+
+
 @njit(**_OPTIONS)
 def dominant_axis(d):
     if abs(d[0]) >= abs(d[1]):
@@ -115,23 +125,34 @@ def trace(pixel, axis, origins, directions, size, from_source, line, groups):
 
 @njit(**_OPTIONS)
 def integrate(
-    slabs, size, scale, axis, view, from_source, first, counts, width, rows_run, pixels, image, jacobian
+    slabs,
+    size,
+    scale,
+    axis,
+    view,
+    from_source,
+    first,
+    counts,
+    width,
+    rows_run,
+    pixels,
+    image,
+    jacobian,
+    scratch,
 ):
     """The rays of one tile of one view: adds nothing, writes ``image`` [ray] and ``jacobian`` [ray, 6].
 
     slabs: [group of slices, p, q, lane], int16 or float32, to be multiplied by ``scale``.
     view: (origins, directions) in index coordinates, (origins, directions) in the camera, index_from_camera;
-        3x3 each. jacobian: None if not wanted.
+        3x3 each. jacobian: None if not wanted. scratch: from `scratch_for`.
     """
     origins, directions, origins_camera, directions_camera, index_from_camera = view
     flat = slabs.reshape(-1)
     columns_p, columns_q = slabs.shape[1], slabs.shape[2]
     count = counts[0] * counts[1]
     channels = 1 if jacobian is None else SUMS
-    sums = np.zeros(count * channels * LANES, np.float32)
-    lines = np.empty((count, 7), np.float32)
-    groups = np.empty((count, 5), np.int32)
-    mine = np.empty(count, np.bool_)
+    sums, lines, groups, mine = scratch
+    sums[: count * channels * LANES] = 0
     low, high = slabs.shape[0], 0
     for ray in range(count):
         _, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
