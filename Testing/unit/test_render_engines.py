@@ -172,7 +172,7 @@ def test_a_volume_can_be_learned_from_its_drrs():
         loss = (render(learned, cameras) - images).square().mean()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < 0.01 * losses[0]
 
 

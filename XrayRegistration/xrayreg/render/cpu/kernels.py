@@ -85,16 +85,7 @@ def trace(pixel, axis, origins, directions, size, from_source, line, groups):
     """
     groups[0] = groups[1] = 0
     u, v = pixel
-    o = (
-        origins[0, 0] * u + origins[0, 1] * v + origins[0, 2],
-        origins[1, 0] * u + origins[1, 1] * v + origins[1, 2],
-        origins[2, 0] * u + origins[2, 1] * v + origins[2, 2],
-    )
-    d = (
-        directions[0, 0] * u + directions[0, 1] * v + directions[0, 2],
-        directions[1, 0] * u + directions[1, 1] * v + directions[1, 2],
-        directions[2, 0] * u + directions[2, 1] * v + directions[2, 2],
-    )
+    o, d = applied(origins, u, v), applied(directions, u, v)
     if dominant_axis(d) != axis:
         return False
     p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
@@ -124,6 +115,25 @@ def trace(pixel, axis, origins, directions, size, from_source, line, groups):
 
 
 @njit(**_OPTIONS)
+def block(at, slope, wide, columns):
+    """The first of the ``wide`` columns along p or q to visit within a group, and the ray's distance from it.
+
+    at: where the ray meets the group's first slice. Columns beside the ray weigh nothing, so the block may
+    be moved into the volume.
+    """
+    low = np.int32(min(at, at + slope * _SPAN))
+    first = min(max(low, np.int32(0)), np.int32(columns) - wide)
+    return first, splat(slope) * ramp() + splat(at - np.float32(first))
+
+
+@njit(**_OPTIONS)
+def length_of(directions, u, v):
+    """Of a pixel's direction, (3, 3) matrix times (u, v, 1)."""
+    d = applied(directions, u, v)
+    return math.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2)
+
+
+@njit(**_OPTIONS)
 def integrate(
     slabs,
     size,
@@ -140,13 +150,13 @@ def integrate(
     jacobian,
     scratch,
 ):
-    """The rays of one tile of one view: adds nothing, writes ``image`` [ray] and ``jacobian`` [ray, 6].
+    """The rays of one tile of one view: writes ``image`` [ray] and ``jacobian`` [ray, 6].
 
     slabs: [group of slices, p, q, lane], int16 or float32, to be multiplied by ``scale``.
     view: (origins, directions) in index coordinates, (origins, directions) in the camera, index_from_camera;
         3x3 each. jacobian: None if not wanted. scratch: from `scratch_for`.
     """
-    origins, directions, origins_camera, directions_camera, index_from_camera = view
+    origins, directions, _, directions_camera, _ = view
     flat = slabs.reshape(-1)
     columns_p, columns_q = slabs.shape[1], slabs.shape[2]
     count = counts[0] * counts[1]
@@ -171,15 +181,8 @@ def integrate(
             slope_p, slope_q = lines[ray, 2], lines[ray, 3]
             wide_p, wide_q, beside = groups[ray, 2], groups[ray, 3], groups[ray, 4]
             at_p, at_q = lines[ray, 0] + slope_p * start, lines[ray, 1] + slope_q * start
-            # Columns that lie beside the ray weigh nothing: the block may be moved into the volume.
-            first_p = min(
-                max(np.int32(min(at_p, at_p + slope_p * _SPAN)), np.int32(0)), np.int32(columns_p) - wide_p
-            )
-            first_q = min(
-                max(np.int32(min(at_q, at_q + slope_q * _SPAN)), np.int32(0)), np.int32(columns_q) - wide_q
-            )
-            x = splat(slope_p) * ramp() + splat(at_p - np.float32(first_p))
-            y = splat(slope_q) * ramp() + splat(at_q - np.float32(first_q))
+            first_p, x = block(at_p, slope_p, wide_p, columns_p)
+            first_q, y = block(at_q, slope_q, wide_q, columns_q)
             value, by_p, by_q = zero, zero, zero
             place = (np.int64(group) * columns_p + first_p) * columns_q + first_q
             if wide_q <= 3:  # the usual case, unrolled
@@ -240,48 +243,72 @@ def integrate(
                 add_to(sums, here + 4, by_q * slices)
 
     for ray in range(count):
-        if not mine[ray]:
-            continue
-        place, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
-        d = np.empty(3)
-        for row in range(3):
-            d[row] = directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
-        d_a = lines[ray, 6]
-        mm = scale * math.sqrt(d[0] ** 2 + d[1] ** 2 + d[2] ** 2) / abs(d_a)
-        here = np.int64(ray) * channels
-        value = mm * total(load(sums, here))
-        image[place] = value
-        if jacobian is not None:
-            g_p, g_q = mm * total(load(sums, here + 1)), mm * total(load(sums, here + 2))
-            o_a, m_p, m_q = lines[ray, 4], lines[ray, 2], lines[ray, 3]
-            k_p = mm * total(load(sums, here + 3)) - o_a * g_p
-            k_q = mm * total(load(sums, here + 4)) - o_a * g_q
-            by_origin, by_direction = np.empty(3), np.empty(3)
-            p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
-            by_origin[p_axis], by_origin[q_axis] = g_p, g_q
-            by_origin[axis] = -(m_p * g_p + m_q * g_q) - lines[ray, 5] * mm * total(load(sums, here + 5))
-            by_direction[p_axis], by_direction[q_axis] = k_p / d_a, k_q / d_a
-            by_direction[axis] = -(m_p * k_p + m_q * k_q + value) / d_a
-            turn(by_origin, by_direction, u, v, d, origins_camera, index_from_camera, jacobian[place])
+        if mine[ray]:
+            place, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
+            mm = scale * length_of(directions_camera, u, v) / abs(lines[ray, 6])
+            here = np.int64(ray) * channels
+            image[place] = mm * total(load(sums, here))
+            if jacobian is not None:
+                by_twist(u, v, axis, view, mm, lines[ray], sums, here, jacobian[place])
 
 
 @njit(**_OPTIONS)
-def turn(by_origin, by_direction, u, v, d, origins_camera, index_from_camera, by_twist):
-    """Derivatives by a twist (omega, v) on the left of camera_from_patient.
+def by_twist(u, v, axis, view, mm, line, sums, here, result):
+    """The derivative [6] of a ray's line integral by a twist (omega, v) on the left of camera_from_patient.
 
-    It moves the patient; seen from there, a ray's origin o and direction d, in the camera, change by
-    -(omega x o + v) and -(omega x d).
+    The twist moves the patient; seen from there, a ray's origin o and direction d, in the camera, change by
+    -(omega x o + v) and -(omega x d). mm: per slice. here: place of the ray's ``sums``.
     """
-    o, f, g = np.empty(3), np.zeros(3), np.zeros(3)
+    _, _, origins_camera, directions_camera, index_from_camera = view
+    m_p, m_q, o_a, sign, d_a = line[2], line[3], line[4], line[5], line[6]
+    value, at_source = mm * total(load(sums, here)), mm * total(load(sums, here + 5))
+    g_p, g_q = mm * total(load(sums, here + 1)), mm * total(load(sums, here + 2))
+    k_p = mm * total(load(sums, here + 3)) - o_a * g_p
+    k_q = mm * total(load(sums, here + 4)) - o_a * g_q
+    by_origin = placed(axis, -(m_p * g_p + m_q * g_q) - sign * at_source, g_p, g_q)
+    by_direction = placed(axis, -(m_p * k_p + m_q * k_q + value) / d_a, k_p / d_a, k_q / d_a)
+    o, d = applied(origins_camera, u, v), applied(directions_camera, u, v)
+    f, g = transposed(index_from_camera, by_origin), transposed(index_from_camera, by_direction)
+    by_omega, also = cross(o, f), cross(d, g)
     for row in range(3):
-        o[row] = origins_camera[row, 0] * u + origins_camera[row, 1] * v + origins_camera[row, 2]
-        for index in range(3):
-            f[row] += index_from_camera[index, row] * by_origin[index]
-            g[row] += index_from_camera[index, row] * by_direction[index]
-    for row in range(3):
-        a, b = (row + 1) % 3, (row + 2) % 3
-        by_twist[row] = -(o[a] * f[b] - o[b] * f[a]) - (d[a] * g[b] - d[b] * g[a])
-        by_twist[3 + row] = -f[row]
+        result[row] = -by_omega[row] - also[row]
+        result[3 + row] = -f[row]
+
+
+# Tuples in place of small arrays, which numba would take from the heap for every ray.
+@njit(**_OPTIONS)
+def applied(matrix, u, v):
+    """matrix @ (u, v, 1)."""
+    return (
+        matrix[0, 0] * u + matrix[0, 1] * v + matrix[0, 2],
+        matrix[1, 0] * u + matrix[1, 1] * v + matrix[1, 2],
+        matrix[2, 0] * u + matrix[2, 1] * v + matrix[2, 2],
+    )
+
+
+@njit(**_OPTIONS)
+def transposed(matrix, x):
+    """matrix.T @ x."""
+    return (
+        matrix[0, 0] * x[0] + matrix[1, 0] * x[1] + matrix[2, 0] * x[2],
+        matrix[0, 1] * x[0] + matrix[1, 1] * x[1] + matrix[2, 1] * x[2],
+        matrix[0, 2] * x[0] + matrix[1, 2] * x[1] + matrix[2, 2] * x[2],
+    )
+
+
+@njit(**_OPTIONS)
+def cross(x, y):
+    return x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]
+
+
+@njit(**_OPTIONS)
+def placed(axis, along, p, q):
+    """(i, j, k) components from those along the axis and the other two."""
+    if axis == 0:
+        return along, p, q
+    if axis == 1:
+        return p, along, q
+    return p, q, along
 
 
 @njit(**_OPTIONS)
@@ -303,25 +330,14 @@ def backproject(slabs, size, axis, view, from_source, first_group, behind_group,
             u, v = pixels[ray, 0], pixels[ray, 1]
         if not trace((u, v), axis, origins, directions, size, from_source, line, groups):
             continue
-        length = 0.0
-        for row in range(3):
-            length += (
-                directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
-            ) ** 2
-        weight = splat(np.float32(weights[ray] * math.sqrt(length) / abs(line[6])))
+        weight = splat(np.float32(weights[ray] * length_of(directions_camera, u, v) / abs(line[6])))
         slope_p, slope_q = line[2], line[3]
         wide_p, wide_q, beside = groups[2], groups[3], groups[4]
         for group in range(max(groups[0], first_group), min(groups[1], behind_group)):
             start = np.float32(LANES * group)
             at_p, at_q = line[0] + slope_p * start, line[1] + slope_q * start
-            first_p = min(
-                max(np.int32(min(at_p, at_p + slope_p * _SPAN)), np.int32(0)), np.int32(columns_p) - wide_p
-            )
-            first_q = min(
-                max(np.int32(min(at_q, at_q + slope_q * _SPAN)), np.int32(0)), np.int32(columns_q) - wide_q
-            )
-            x = splat(slope_p) * ramp() + splat(at_p - np.float32(first_p))
-            y = splat(slope_q) * ramp() + splat(at_q - np.float32(first_q))
+            first_p, x = block(at_p, slope_p, wide_p, columns_p)
+            first_q, y = block(at_q, slope_q, wide_q, columns_q)
             share = weight
             if line[5] != 0:
                 ahead = splat(line[5]) * (splat(start) + ramp() - splat(line[4])) + splat(np.float32(0.5))
@@ -350,14 +366,11 @@ def backproject(slabs, size, axis, view, from_source, first_group, behind_group,
 def axes_used(directions, width, height, pixels):
     """Which axes dominate some ray of a view, [3] bool."""
     used = np.zeros(3, np.bool_)
-    d = np.empty(3)
     for ray in range(len(pixels) if len(pixels) > 0 else width * height):
         u, v = np.float64(ray % width), np.float64(ray // width)
         if len(pixels) > 0:
             u, v = pixels[ray, 0], pixels[ray, 1]
-        for row in range(3):
-            d[row] = directions[row, 0] * u + directions[row, 1] * v + directions[row, 2]
-        used[dominant_axis(d)] = True
+        used[dominant_axis(applied(directions, u, v))] = True
     return used
 
 
@@ -383,18 +396,12 @@ def integrate_labels(
     origins, directions, _, directions_camera, _ = view
     size = (values.shape[2], values.shape[1], values.shape[0])
     p_axis, q_axis = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
-    line, groups = np.empty(7, np.float64), np.empty(5, np.int32)
+    line, groups, voxel = np.empty(7, np.float64), np.empty(5, np.int32), np.empty(3, np.int64)
     for ray in range(counts[0] * counts[1]):
         place, u, v = pixel_of(ray, first, counts, width, rows_run, pixels)
         if not trace((u, v), axis, origins, directions, size, from_source, line, groups):
             continue
-        length = 0.0
-        for row in range(3):
-            length += (
-                directions_camera[row, 0] * u + directions_camera[row, 1] * v + directions_camera[row, 2]
-            ) ** 2
-        mm = math.sqrt(length) / abs(line[6])
-        voxel = np.empty(3, np.int64)
+        mm = length_of(directions_camera, u, v) / abs(line[6])
         per_slice = 1 if soft else HARD_SAMPLES
         for sample in range(groups[0] * LANES * per_slice, min(groups[1] * LANES, size[axis]) * per_slice):
             n = (sample + 0.5) / per_slice - 0.5
