@@ -47,7 +47,7 @@ def simulate_xray(volume: Volume, camera: Camera, detector: Detector, mask: np.n
         camera,
         subsamples=detector.subsamples,
         projector="trilinear",
-        step_mm=float(volume.grid.spacing_mm.min()),
+        step_mm=float(volume.grid.spacing_mm.mean()),
     )
     primary = np.exp(-integrals.double().numpy())
     primary = primary * mask
