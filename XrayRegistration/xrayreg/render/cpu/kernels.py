@@ -48,16 +48,24 @@ def dominant_axis(d):
 
 
 @njit(**_OPTIONS)
+def point_of(place, width, pixels):
+    """(u, v) of a ray by its place in the image; ``pixels`` is empty for whole images."""
+    if len(pixels) > 0:
+        return pixels[place, 0], pixels[place, 1]
+    return np.float64(place % width), np.float64(place // width)
+
+
+@njit(**_OPTIONS)
 def pixel_of(number, first, counts, width, rows_run, pixels):
-    """(place in the image, u, v) of the number-th ray of a tile; ``pixels`` is empty for whole images."""
+    """(place in the image, u, v) of the number-th ray of a tile."""
     if len(pixels) > 0:
         place = first[0] + number
-        return place, pixels[place, 0], pixels[place, 1]
-    if rows_run:
-        row, column = first[0] + number % counts[0], first[1] + number // counts[0]
+    elif rows_run:
+        place = (first[0] + number % counts[0]) * width + first[1] + number // counts[0]
     else:
-        row, column = first[0] + number // counts[1], first[1] + number % counts[1]
-    return row * width + column, np.float64(column), np.float64(row)
+        place = (first[0] + number // counts[1]) * width + first[1] + number % counts[1]
+    u, v = point_of(place, width, pixels)
+    return place, u, v
 
 
 @njit(**_OPTIONS)
@@ -325,9 +333,7 @@ def backproject(slabs, size, axis, view, from_source, first_group, behind_group,
     for ray in range(len(weights)):
         if weights[ray] == 0:
             continue
-        u, v = np.float64(ray % width), np.float64(ray // width)
-        if len(pixels) > 0:
-            u, v = pixels[ray, 0], pixels[ray, 1]
+        u, v = point_of(ray, width, pixels)
         if not trace((u, v), axis, origins, directions, size, from_source, line, groups):
             continue
         weight = splat(np.float32(weights[ray] * length_of(directions_camera, u, v) / abs(line[6])))
@@ -367,9 +373,7 @@ def axes_used(directions, width, height, pixels):
     """Which axes dominate some ray of a view, [3] bool."""
     used = np.zeros(3, np.bool_)
     for ray in range(len(pixels) if len(pixels) > 0 else width * height):
-        u, v = np.float64(ray % width), np.float64(ray // width)
-        if len(pixels) > 0:
-            u, v = pixels[ray, 0], pixels[ray, 1]
+        u, v = point_of(ray, width, pixels)
         used[dominant_axis(applied(directions, u, v))] = True
     return used
 
