@@ -135,6 +135,25 @@ def block(at, slope, wide, columns):
 
 
 @njit(**_OPTIONS)
+def beside_first(at_p, at_q, slope_p, slope_q, first_p, first_q, narrow):
+    """Where along q, from first_q, the columns begin that the ray passes beside first_p; its change per p.
+
+    Zeros unless ``narrow``: then all columns of the block are visited beside each p.
+    """
+    if not narrow:
+        return np.float32(0), np.float32(0)
+    ratio = slope_q / slope_p
+    at_first = (at_q - np.float32(first_q)) + (np.float32(first_p) - at_p) * ratio
+    return at_first - abs(ratio), ratio
+
+
+@njit(**_OPTIONS)
+def ahead_of(sign, o_a, slices):
+    """How much of each slice lies ahead of the source: 0..1 within the one in which it lies."""
+    return splat(sign) * (slices - splat(o_a)) + splat(np.float32(0.5))
+
+
+@njit(**_OPTIONS)
 def length_of(directions, u, v):
     """Of a pixel's direction, (3, 3) matrix times (u, v, 1)."""
     d = applied(directions, u, v)
@@ -210,11 +229,7 @@ def integrate(
                     place += columns_q
             else:
                 # Oblique in both: beside each p only the few columns where the ray is near it.
-                ratio = np.float32(0)
-                offset = np.float32(0)
-                if beside < wide_q:
-                    ratio = slope_q / slope_p
-                    offset = (at_q - np.float32(first_q)) + (np.float32(first_p) - at_p) * ratio - abs(ratio)
+                offset, ratio = beside_first(at_p, at_q, slope_p, slope_q, first_p, first_q, beside < wide_q)
                 for _ in range(wide_p):
                     skipped = min(max(np.int32(offset), np.int32(0)), wide_q - beside)
                     offset += ratio
@@ -238,7 +253,7 @@ def integrate(
             here = np.int64(ray) * channels
             sign = lines[ray, 5]
             if sign != 0:  # the source lies inside: nothing behind it counts
-                ahead = splat(sign) * (slices - splat(lines[ray, 4])) + splat(np.float32(0.5))
+                ahead = ahead_of(sign, lines[ray, 4], slices)
                 if jacobian is not None:
                     add_to(sums, here + 5, within(ahead) * value)
                     by_p, by_q = clamped(ahead) * by_p, clamped(ahead) * by_q
@@ -346,13 +361,8 @@ def backproject(slabs, size, axis, view, from_source, first_group, behind_group,
             first_q, y = block(at_q, slope_q, wide_q, columns_q)
             share = weight
             if line[5] != 0:
-                ahead = splat(line[5]) * (splat(start) + ramp() - splat(line[4])) + splat(np.float32(0.5))
-                share = weight * clamped(ahead)
-            ratio = np.float32(0)
-            offset = np.float32(0)
-            if beside < wide_q:
-                ratio = slope_q / slope_p
-                offset = (at_q - np.float32(first_q)) + (np.float32(first_p) - at_p) * ratio - abs(ratio)
+                share = weight * clamped(ahead_of(line[5], line[4], splat(start) + ramp()))
+            offset, ratio = beside_first(at_p, at_q, slope_p, slope_q, first_p, first_q, beside < wide_q)
             place = (np.int64(group) * columns_p + first_p) * columns_q + first_q
             for _ in range(wide_p):
                 skipped = min(max(np.int32(offset), np.int32(0)), wide_q - beside)
