@@ -10,10 +10,9 @@ from xrayreg.errors import InputError
 from xrayreg.evaluate import reprojection_distance, tre
 from xrayreg.geometry import CArm, about, apply, exp_se3, inverse, read_mayacam
 from xrayreg.images import Grid, Volume, Xray, line_integrals_from_transmission, read_volume, read_xray
-from xrayreg.register import DEFAULT_LEVELS, Level, groups, refine, register_rigid, similarity_of
-from xrayreg.register.rigid import candidate_motions
+from xrayreg.register import DEFAULT_LEVELS, SearchRange, groups, refine, register_rigid, similarity_of
+from xrayreg.register.search import candidate_motions
 from xrayreg.render import Density, Detector, simulate_xray
-from xrayreg.similarity import Term
 
 # --- A phantom without symmetry: soft tissue with bones and a cavity in it. ---
 
@@ -54,9 +53,10 @@ VIEWS = {
 TARGETS = CENTRE + np.array([[x, y, z] for x in (-30, 0, 30) for y in (-25, 25) for z in (-35, 0, 35)], float)
 # 8 degrees about (1, -2, 2) / 3 and 20 mm along (-2, 2, 1) / 3.
 AWAY = about(CENTRE, [*np.radians([8 / 3, -16 / 3, 16 / 3]), -40 / 3, 40 / 3, 20 / 3])
-# For what needs less than the whole search.
+# 30 degrees and 60 mm: further than the first image would lead.
+FAR_AWAY = about(CENTRE, [*np.radians([20.0, -10, 20]), -40, 35, 25])
+# For what needs no search.
 SMALL = about(CENTRE, [*np.radians([1.0, -2, 1.5]), 3, -4, 2])
-QUICK = tuple(replace(level, starts=1) for level in DEFAULT_LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +102,9 @@ def two_views(truth):
 
 
 def test_the_start_is_8_degrees_and_20_mm_away(two_views):
-    xrays, states = two_views
+    xrays, _ = two_views
     # 20 mm for the centre; for targets 25 to 52 mm from it, up to 8 degrees * 52 mm = 7 mm more or less.
     assert all(17 < error < 24 for error in errors_mm(xrays, np.eye(4)))
-    np.testing.assert_array_equal(states[0].patient_motion, np.eye(4))
 
 
 def test_two_views_come_back_from_8_degrees_and_20_mm_to_a_third_of_a_millimetre(two_views):
@@ -120,31 +119,66 @@ def test_two_views_keep_their_relative_geometry(two_views, truth):
     np.testing.assert_allclose(poses[0] @ inverse(poses[1]), expected, atol=1e-9)
 
 
-def test_progress_counts_levels_starts_and_iterations_and_only_improves(two_views):
+def test_progress_counts_levels_poses_and_iterations_and_only_improves(two_views):
     _, states = two_views
     assert [state.level for state in states] == sorted(state.level for state in states)
     assert {state.levels for state in states} == {len(DEFAULT_LEVELS)}
     for number, level in enumerate(DEFAULT_LEVELS):
-        of_level = [state for state in states if state.level == number]
-        assert {state.starts for state in of_level} == {level.starts}
-        assert {state.start for state in of_level} == set(range(level.starts))
-        best, motion, last = np.inf, None, None
-        for state in of_level:
-            if last is None or state.start != last.start:
-                assert state.iteration == 0
-            else:
-                assert state.iteration == last.iteration + 1 <= level.iterations
-                assert state.loss <= last.loss
-            if state.loss < best:
-                best, motion = state.loss, state.patient_motion
-            # The motion shown is that of the best so far, whichever start is at work.
-            np.testing.assert_array_equal(state.patient_motion, motion)
-            last = state
+        searching = [state for state in states if state.level == number and not state.images]
+        assert bool(searching) == (number == 0)
+        assert [state.similarity for state in searching] == sorted(state.similarity for state in searching)
+        refining = [state for state in states if state.level == number and state.images]
+        assert all(1 <= state.poses <= level.poses for state in refining)
+        assert [state.iteration for state in refining] == list(range(len(refining)))
+        assert len(refining) <= level.iterations + 1
+        losses = [state.loss for state in refining]
+        assert losses == sorted(losses, reverse=True)
+
+
+def test_progress_shows_the_drr_of_each_view_at_the_best_pose(two_views, truth):
+    # The last images are as the X-rays: correlated, once both are averaged to a few pixels.
+    _, states = two_views
+    for image, xray in zip(states[-1].images, truth, strict=True):
+        assert image.ndim == 2
+        assert max(image.shape) > 100
+        rows, columns = image.shape
+        top, left = (256 - rows) // 2, (256 - columns) // 2  # the phantom lies in the middle
+        part = xray.line_integrals[top : top + rows, left : left + columns]
+        assert np.corrcoef(image.numpy().ravel(), part.ravel())[0, 1] > 0.8
+
+
+def test_two_views_come_back_from_30_degrees_and_60_mm(truth):
+    xrays = started(truth, FAR_AWAY)
+    assert min(errors_mm(xrays, np.eye(4))) > 50
+    assert max(errors_mm(xrays, final(refine(DENSITY, xrays)).patient_motion)) < 0.3
+
+
+def test_one_view_comes_back_from_30_degrees_and_60_mm(truth):
+    xrays = started(truth[:1], FAR_AWAY)
+    motion = final(refine(DENSITY, xrays)).patient_motion
+    estimated = xrays[0].camera.moved(xrays[0].camera.camera_from_patient @ motion)
+    assert reprojection_distance(TARGETS, estimated, truth[0].camera).mean() < 0.3
+    assert errors_mm(xrays, motion)[0] < 2  # depth included
+
+
+def test_without_a_search_a_far_start_is_lost(truth):
+    xrays = started(truth, FAR_AWAY)
+    states = list(refine(DENSITY, xrays, search=None))
+    assert all(state.images and state.poses == 1 for state in states)
+    assert min(errors_mm(xrays, states[-1].patient_motion)) > 10
+
+
+def test_a_view_of_no_weight_does_not_count(truth):
+    spoilt = replace(truth[1], line_integrals=truth[1].line_integrals[::-1].copy())
+    xrays = started([truth[0], spoilt], SMALL)
+    motion = final(refine(DENSITY, xrays, search=None, weights=(1.0, 0.0))).patient_motion
+    alone = final(refine(DENSITY, xrays[:1], search=None)).patient_motion
+    np.testing.assert_allclose(motion, alone, atol=1e-4)
 
 
 def test_one_view_finds_the_place_in_its_image(truth):
     xrays = started(truth[:1], SMALL)
-    motion = final(refine(DENSITY, xrays, QUICK)).patient_motion
+    motion = final(refine(DENSITY, xrays, search=None)).patient_motion
     camera = xrays[0].camera
     estimated = camera.moved(camera.camera_from_patient @ motion)
     assert reprojection_distance(TARGETS, camera, truth[0].camera).mean() > 3
@@ -161,9 +195,16 @@ def test_what_a_mask_covers_does_not_disturb(truth):
         for xray, mask in zip(truth, masks, strict=True)
     ]
     xrays = started(spoilt, SMALL)
-    assert max(errors_mm(xrays, final(refine(DENSITY, xrays, QUICK)).patient_motion)) < 0.4
+    assert max(errors_mm(xrays, final(refine(DENSITY, xrays, search=None)).patient_motion)) < 0.4
     unmasked = [replace(xray, mask=np.ones_like(xray.mask)) for xray in xrays]
-    assert max(errors_mm(unmasked, final(refine(DENSITY, unmasked, QUICK[:2])).patient_motion)) > 1
+    assert (
+        max(
+            errors_mm(
+                unmasked, final(refine(DENSITY, unmasked, DEFAULT_LEVELS[:3], search=None)).patient_motion
+            )
+        )
+        > 1
+    )
 
 
 def test_another_patient_frame_gives_the_same_poses(truth):
@@ -173,8 +214,8 @@ def test_another_patient_frame_gives_the_same_poses(truth):
     xrays = started(truth, SMALL)
     moved_grid = Grid(CT.grid.size, frame @ CT.grid.patient_from_index)
     moved = started(xrays, inverse(frame))
-    here = final(refine(DENSITY, xrays, QUICK)).patient_motion
-    there = final(refine(Density(DENSITY.values, moved_grid), moved, QUICK)).patient_motion
+    here = final(refine(DENSITY, xrays, search=None)).patient_motion
+    there = final(refine(Density(DENSITY.values, moved_grid), moved, search=None)).patient_motion
     assert max(errors_mm(xrays, here)) < 0.3
     for xray, other in zip(xrays, moved, strict=True):
         pose = other.camera.camera_from_patient @ there @ frame
@@ -186,7 +227,7 @@ def test_stopping_early_changes_nothing(truth):
     images = [xray.line_integrals.copy() for xray in xrays]
     poses = [xray.camera.camera_from_patient.copy() for xray in xrays]
     values, affine = DENSITY.values.clone(), DENSITY.grid.patient_from_index.copy()
-    states = refine(DENSITY, xrays, QUICK)
+    states = refine(DENSITY, xrays, search=None)
     first = [next(states) for _ in range(3)]
     states.close()
     for xray, image, pose in zip(xrays, images, poses, strict=True):
@@ -195,47 +236,65 @@ def test_stopping_early_changes_nothing(truth):
     assert torch.equal(DENSITY.values, values)
     np.testing.assert_array_equal(DENSITY.grid.patient_from_index, affine)
     # Nor does it a second run: the same steps again.
-    again = refine(DENSITY, xrays, QUICK)
+    again = refine(DENSITY, xrays, search=None)
     for state in first:
         np.testing.assert_allclose(next(again).patient_motion, state.patient_motion, atol=1e-6)
 
 
-def test_candidates_are_the_identity_and_always_the_same_motions_nearby():
-    first, again = candidate_motions(DENSITY, 50), candidate_motions(DENSITY, 50)
-    assert len(first) == 50
-    np.testing.assert_array_equal(first[0], np.eye(4))
-    np.testing.assert_array_equal(first, again)
-    np.testing.assert_array_equal(candidate_motions(DENSITY, 5), first[:5])
-    # Up to 10 degrees and 20 mm per axis about the middle of the volume, so 34.7 mm for the middle.
-    shifts = np.array([np.linalg.norm(apply(motion, CENTRE) - CENTRE) for motion in first])
-    assert 20 < shifts.max() < 20 * np.sqrt(3)
+def test_candidates_are_the_identity_and_always_the_same_motions_in_range():
+    search = SearchRange((10.0, 0.0, 180.0), (30.0, 20.0, 0.0), candidates=65)
+    motions = candidate_motions(search, CENTRE)
+    assert motions.shape == (65, 4, 4)
+    np.testing.assert_array_equal(motions[0], np.eye(4))
+    np.testing.assert_array_equal(motions, candidate_motions(search, CENTRE))
+    shifts = motions[:, :3, :3] @ CENTRE + motions[:, :3, 3] - CENTRE
+    assert 25 < np.abs(shifts[:, 0]).max() <= 30
+    assert np.abs(shifts[:, 2]).max() < 1e-9
+    # Turned about z first, then about x by up to 10 degrees: the z axis leans by no more than those.
+    leaning = np.degrees(np.arccos(motions[:, 2, 2].clip(-1, 1)))
+    assert 8 < leaning.max() <= 10
+    # All the way round z, and evenly: half of them in the inner third, a quarter beyond 90 degrees.
+    about_z = np.degrees(np.arctan2(-motions[:, 0, 1], motions[:, 0, 0]))
+    assert about_z.max() > 160
+    assert about_z.min() < -160
+    assert 12 <= (np.abs(about_z) > 90).sum() <= 20
+
+
+@pytest.mark.parametrize(
+    "wrong", [((-1.0,) * 3, (10.0,) * 3, 8), ((1.0,) * 3, (np.inf,) * 3, 8), ((1.0,) * 3, (1.0,) * 3, 0)]
+)
+def test_an_impossible_search_is_refused(wrong):
+    with pytest.raises(InputError):
+        SearchRange(*wrong)
 
 
 @pytest.mark.parametrize("shift", [(300, 0, 0), (0, 0, -300)])
 def test_a_volume_outside_the_xray_is_refused_naming_the_view(truth, shift):
     xrays = started(truth[:1], exp_se3([0, 0, 0, *shift]))
     with pytest.raises(InputError, match="ap: the volume does not project into the X-ray"):
-        next(refine(DENSITY, xrays))
+        next(refine(DENSITY, xrays, search=None))
 
 
 def test_a_volume_behind_the_mask_is_refused_naming_the_view(truth):
     mask = np.zeros((256, 256), dtype=bool)
     mask[:3, :3] = True
     with pytest.raises(InputError, match="ap: the mask leaves no pixel"):
-        next(refine(DENSITY, [replace(truth[0], mask=mask)], (replace(QUICK[0], margin=-0.3),)))
+        next(
+            refine(DENSITY, [replace(truth[0], mask=mask)], (replace(DEFAULT_LEVELS[0], margin=-0.3),), None)
+        )
 
 
 def test_similarity_is_highest_at_the_true_pose(truth):
     for xray in truth:
         pose = xray.camera.camera_from_patient
         axes = inverse(pose)[:3, :3]
-        at_truth = similarity_of(DENSITY, xray, pose)
+        at_truth = similarity_of(DENSITY, xray)
         assert at_truth > 0.4  # noise in the tissue between the bones is unlike anything
         for twist in np.diag([0.15, 0.15, 0.15, 4, 4, 80]):
             for sign in (-1, 1):
                 turned = np.concatenate([axes @ twist[:3], axes @ twist[3:]])  # along the camera's axes
-                moved = pose @ about(CENTRE, sign * turned)
-                assert similarity_of(DENSITY, xray, moved) < at_truth - 0.005
+                (moved,) = started([xray], about(CENTRE, sign * turned))
+                assert similarity_of(DENSITY, moved) < at_truth - 0.002
 
 
 def test_views_of_one_rig_move_together_and_others_alone(truth):
@@ -246,17 +305,33 @@ def test_views_of_one_rig_move_together_and_others_alone(truth):
 
 
 def test_registered_views_keep_order_start_and_rigidity(truth):
-    # One rig; the second level alone, from near: enough to see what comes back.
-    level = (Level(64, (Term(True, 24),), starts=1, margin=0.15, iterations=6, step_mm=0.1),)
-    xrays = [replace(xray, rig="biplane") for xray in started(truth, SMALL)]
+    # Two rigs: both views of one, and one again alone; without a search, from near: enough to see what comes.
+    xrays = started(truth, SMALL)
+    xrays = [replace(xrays[0], rig="biplane"), replace(xrays[0], name="b"), replace(xrays[1], rig="biplane")]
     seen = []
-    views = register_rigid(DENSITY, xrays, level, seen.append)
-    assert [view.name for view in views] == ["ap", "lateral"]
-    for view, xray in zip(views, xrays, strict=True):
-        assert view.xray is xray
-        assert view.similarity > view.initial_similarity + 0.1
-        expected = xray.camera.camera_from_patient @ seen[-1].patient_motion
-        np.testing.assert_allclose(view.camera.camera_from_patient, expected, atol=1e-9)
+    rigs = register_rigid(DENSITY, xrays, search=None, progress=seen.append)
+    assert [[view.name for view in rig.views] for rig in rigs] == [["ap", "lateral"], ["b"]]
+    for rig, group in zip(rigs, ([xrays[0], xrays[2]], [xrays[1]]), strict=True):
+        motions = []
+        for view, xray in zip(rig.views, group, strict=True):
+            assert view.xray is xray
+            assert view.similarity > view.initial_similarity + 0.1
+            motions.append(inverse(xray.camera.camera_from_patient) @ view.camera.camera_from_patient)
+            np.testing.assert_allclose(motions[-1], motions[0], atol=1e-9)
+            np.testing.assert_allclose(motions[-1][:3, :3] @ motions[-1][:3, :3].T, np.eye(3), atol=1e-12)
+    assert seen[-1].patient_motion.shape == (4, 4)
+
+
+def test_a_better_pose_that_the_evidence_finds_is_followed(truth):
+    # A search over next to nothing goes nowhere; a search around what it found leads on.
+    xrays = [replace(xray, rig="biplane") for xray in started(truth, FAR_AWAY)]
+    nowhere = SearchRange((0.1,) * 3, (0.1,) * 3, candidates=2)
+    assert min(errors_mm(xrays, final(refine(DENSITY, xrays, search=nowhere)).patient_motion)) > 5
+    (rig,) = register_rigid(DENSITY, xrays, search=nowhere)
+    for view in rig.views:
+        assert (
+            tre(TARGETS, view.camera.camera_from_patient, VIEWS[view.name].camera_from_patient).mean() < 0.3
+        )
 
 
 def test_an_exception_of_the_progress_ends_the_registration(truth):
@@ -267,7 +342,7 @@ def test_an_exception_of_the_progress_ends_the_registration(truth):
         raise CancelledError
 
     with pytest.raises(CancelledError):
-        register_rigid(DENSITY, started(truth, SMALL), QUICK, cancel)
+        register_rigid(DENSITY, started(truth, SMALL), progress=cancel)
 
 
 # --- The real wrist: two X-rays and the CT of the radius. ---

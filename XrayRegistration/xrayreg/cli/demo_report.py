@@ -50,7 +50,7 @@ def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> N
         "<p class=note>Research use only, not a medical device. The X-rays are simulated from the CT by "
         "another projector, with beam hardening, scatter, noise, a tone curve and collimation; a real "
         "patient also breathes and moves between CT and X-ray, so real errors are larger than these.</p>",
-        f"<p>{_verdict(result)}</p>",
+        f"<div>{_verdict(result)}</div>",
         _table(metrics),
         f"<p>Errors in mm over {metrics['targets']} points: the centroids of thoracic vertebrae and ribs, "
         "and the plan. TRE: distance in space between a point under the found and the true pose. mPD: mean "
@@ -84,7 +84,13 @@ def _verdict(result: Result) -> str:
         f"{html.escape(view.name)} {view.initial_similarity:.2f} &rarr; {view.similarity:.2f}"
         for view in result.registration.views
     )
-    return f"Verdict: <b>{result.verdict}</b>. Similarity of X-ray and DRR: {alike}."
+    sure = result.confidence
+    reasons = "".join(f"<li>{html.escape(reason)}</li>" for reason in sure.reasons)
+    return (
+        f"Verdict: <b>{sure.verdict}</b>. Probability of a mean TRE below 2 mm: "
+        f"{100 * sure.success_probability:.0f} %; expected TRE {sure.expected_tre_mm:.2f} mm, "
+        f"with 95 % below {sure.p95_tre_mm:.2f} mm. Similarity of X-ray and DRR: {alike}.<ul>{reasons}</ul>"
+    )
 
 
 def _table(metrics: dict) -> str:

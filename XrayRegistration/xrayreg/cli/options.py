@@ -1,9 +1,11 @@
 """Options that several commands have."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
+from ..register import FAR, NEAR, SearchRange
 
 AIR_HU = -1000.0
 
@@ -32,6 +34,25 @@ def voxel_mm(options: argparse.Namespace) -> tuple[float, float, float] | None:
             f"--voxel-mm {options.voxel_mm} is not three positive numbers", remedy="as in 0.4,0.4,1"
         )
     return values
+
+
+def search_range(options: argparse.Namespace) -> SearchRange | None:
+    """--search-deg and --search-mm, or what stands for them; None where both are 0."""
+    default = FAR if options.init == "search" else NEAR
+    turn = _three(options.search_deg, "--search-deg") or default.rotation_deg
+    shift = _three(options.search_mm, "--search-mm") or default.translation_mm
+    if not any(turn) and not any(shift):
+        return None
+    return replace(default, rotation_deg=turn, translation_mm=shift)
+
+
+def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    values = _numbers(text, float, option, f"{option} 20,20,180")
+    if len(values) not in (1, 3):
+        raise InputError(f"{option} {text} is not one or three numbers", remedy="as in 25 or 20,20,180")
+    return values * 3 if len(values) == 1 else values
 
 
 def label_values(text: str) -> tuple[int, ...]:

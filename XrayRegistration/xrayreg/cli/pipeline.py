@@ -13,7 +13,20 @@ import torch
 from .. import __version__
 from ..images import Volume, Xray
 from ..overlays import Overlay, overlay_picture, view_drr
-from ..register import Progress, RegisteredView, Registration, groups, judge, register_rigid
+from ..register import (
+    NEAR,
+    Confidence,
+    PoseUncertainty,
+    Progress,
+    RegisteredRig,
+    RegisteredView,
+    Registration,
+    SearchRange,
+    confidence_in,
+    groups,
+    least,
+    register_rigid,
+)
 from ..render import Density
 from .files import say, sha256
 
@@ -27,6 +40,7 @@ class Inputs:
 
     Attributes:
         air_hu: the HU that counts as nothing.
+        search: how far the start may be off.
         files: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
     """
 
@@ -35,6 +49,7 @@ class Inputs:
     xrays: tuple[Xray, ...]
     overlay: Overlay
     files: dict
+    search: SearchRange = NEAR
 
 
 def described(path: Path, shown_as: Path | None = None) -> dict:
@@ -49,13 +64,13 @@ class Result:
     Attributes:
         drrs: by view, at the registered pose, in the pixels of the view's pictures.
         density: the prepared volume, for more pictures.
-        verdict: "review" or "reject".
+        confidence: of the worst rig.
     """
 
     registration: Registration
     drrs: dict[str, np.ndarray]
     density: Density
-    verdict: str
+    confidence: Confidence
 
 
 def register_and_write(inputs: Inputs, folder: Path) -> Result:
@@ -69,25 +84,32 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     together = groups(inputs.xrays)
     for group in together:
         say(f"registering {' and '.join(xray.name for xray in group)}{' together' if len(group) > 1 else ''}")
-    views = register_rigid(density, inputs.xrays, progress=_LevelReporter())
+    rigs = register_rigid(density, inputs.xrays, search=inputs.search, progress=_LevelReporter())
     done = time.perf_counter()
     seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
+    by_name = {view.name: view for rig in rigs for view in rig.views}
+    views = tuple(by_name[xray.name] for xray in inputs.xrays)
     registration = Registration(inputs.volume, views, seconds)
-    alone = tuple(group[0].name for group in together if len(group) == 1)
-    judged, reasons = judge(views, alone)
-    fields = _registration_json(inputs, registration, density.values.device.type, judged, reasons)
+    confidence = least([confidence_in(rig.evidence) for rig in rigs])
+    fields = _registration_json(inputs, registration, density.values.device.type, confidence, rigs)
     (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     drrs = {}
+    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
     for view in views:
         say(f"drawing {view.name}")
         _write_transform(folder / f"camera_from_patient_{view.name}.tfm", view.camera.camera_from_patient)
         drrs[view.name] = view_drr(density, view.xray, view.camera.camera_from_patient)
         picture = overlay_picture(
-            view.xray, view.camera, drrs[view.name], inputs.overlay, f"{view.name}: registered"
+            view.xray,
+            view.camera,
+            drrs[view.name],
+            inputs.overlay,
+            f"{view.name}: registered ({confidence.verdict})",
+            uncertainties[view.name].in_image,
         )
         picture.save(folder / f"overlay_{view.name}.png")
     _write_scene(registration, drrs, inputs.overlay, folder)
-    return Result(registration, drrs, density, judged)
+    return Result(registration, drrs, density, confidence)
 
 
 class _LevelReporter:
@@ -98,14 +120,19 @@ class _LevelReporter:
 
     def __call__(self, state: Progress) -> None:
         if self._last is None or state.level != self._last.level:
-            say(f"level {state.level + 1} of {state.levels}, {state.starts} start(s)")
+            say(f"level {state.level + 1} of {state.levels}, {state.poses} pose(s)")
         self._last = state
 
 
 def _registration_json(
-    inputs: Inputs, registration: Registration, device: str, judged: str, reasons: list[str]
+    inputs: Inputs,
+    registration: Registration,
+    device: str,
+    confidence: Confidence,
+    rigs: tuple[RegisteredRig, ...],
 ) -> dict:
-    """The content of registration.json; the numbers of confidence are null until they are calibrated."""
+    """The content of registration.json."""
+    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
     return {
         "schema_version": SCHEMA_VERSION,
         "software": {
@@ -116,27 +143,44 @@ def _registration_json(
         },
         "inputs": inputs.files,
         "model": "rigid",
-        "views": [_view_json(view) for view in registration.views],
+        "views": [_view_json(view, uncertainties[view.name]) for view in registration.views],
         "bodies": [
             {
                 "name": registration.volume.name,
                 "label": None,
                 "patient_from_rest": np.eye(4).tolist(),
-                "covariance": None,
+                "covariance": rigs[0].uncertainty.covariance.tolist() if len(rigs) == 1 else None,
             }
         ],
+        "targets": _targets_json(inputs.overlay, uncertainties),
         "confidence": {
-            "verdict": judged,
-            "success_probability": None,
-            "expected_tre_mm": None,
-            "p95_tre_mm": None,
-            "reasons": reasons,
+            "verdict": confidence.verdict,
+            "success_probability": round(confidence.success_probability, 4),
+            "expected_tre_mm": round(confidence.expected_tre_mm, 3),
+            "p95_tre_mm": round(confidence.p95_tre_mm, 3),
+            "reasons": list(confidence.reasons),
         },
         "timing_s": {stage: round(value, 3) for stage, value in registration.seconds.items()},
     }
 
 
-def _view_json(view: RegisteredView) -> dict:
+def _targets_json(overlay: Overlay, uncertainties: dict[str, PoseUncertainty]) -> list[dict]:
+    """Every point of the plan, and how far noise leaves it off in each view; nothing of gross failure."""
+    return [
+        {
+            "markup": markup.name,
+            "point": label,
+            "noise_tre_mm": {
+                name: round(uncertainty.expected_tre_mm(point), 3)
+                for name, uncertainty in uncertainties.items()
+            },
+        }
+        for markup in overlay.markups
+        for point, label in zip(markup.points, markup.labels, strict=True)
+    ]
+
+
+def _view_json(view: RegisteredView, uncertainty: PoseUncertainty) -> dict:
     return {
         "name": view.name,
         "size": list(view.camera.size),
@@ -145,6 +189,7 @@ def _view_json(view: RegisteredView) -> dict:
         "initial_camera_from_patient": view.xray.camera.camera_from_patient.tolist(),
         "similarity": round(view.similarity, 6),
         "initial_similarity": round(view.initial_similarity, 6),
+        "covariance": uncertainty.covariance.tolist(),
     }
 
 

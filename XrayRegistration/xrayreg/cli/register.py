@@ -23,7 +23,8 @@ from ..images import (
 )
 from ..overlays import Overlay
 from .files import refuse_file, whole_or_nothing
-from .options import add_volume_options, voxel_mm
+from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks, without_start
+from .options import add_volume_options, search_range, voxel_mm
 from .pipeline import Inputs, described, register_and_write
 
 _RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
@@ -66,10 +67,20 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", choices=["rigid"], default="rigid")
     parser.add_argument(
         "--init",
-        choices=["auto", "camera", "dicom"],
+        choices=["auto", "camera", "dicom", "landmarks", "search"],
         default="auto",
-        help="where the start pose comes from: camera files, DICOM tags, or whichever a view has (auto)",
+        help="where the start pose comes from: camera files, DICOM tags, whichever of the two a view has "
+        "(auto, and search, which looks twice as far around it), or landmarks found in volume and X-rays",
     )
+    parser.add_argument(
+        "--search-deg",
+        help="how far the patient may be turned against the start, degrees: one number or x,y,z "
+        "(default 25, with --init search 45; 0 with --search-mm 0 only refines the start)",
+    )
+    parser.add_argument(
+        "--search-mm", help="how far he may be shifted, mm (default 60, with --init search 100)"
+    )
+    add_landmark_options(parser)
     parser.add_argument(
         "--plan", type=Path, action="append", default=[], help=".mrk.json to reproject; repeat"
     )
@@ -79,18 +90,26 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
+    check_landmark_options(options)
     volume = read_volume(options.volume, voxel_mm(options))
     xrays = read_xrays(options.xray, options.camera or {}, options.init, volume)
+    if options.init == "landmarks":
+        from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
+        xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
     overlay = _overlay(options, volume)
     files = {"volume": described(options.volume), "xrays": [described(path) for path in options.xray]}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
-    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files)
+    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options))
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
     alike = ", ".join(f"{view.name} {view.similarity:.3f}" for view in result.registration.views)
-    print(f"{options.out}: {result.verdict}; similarity {alike}")
-    return REJECTED if result.verdict == "reject" else 0
+    sure = result.confidence
+    print(
+        f"{options.out}: {sure.verdict}; expected TRE {sure.expected_tre_mm:.2f} mm "
+        f"(95 % below {sure.p95_tre_mm:.2f}); similarity {alike}"
+    )
+    return REJECTED if sure.verdict == "reject" else 0
 
 
 def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: Volume) -> list[Xray]:
@@ -98,7 +117,7 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
 
     Args:
         cameras: camera file by the number of its X-ray.
-        init: "camera", "dicom" or "auto".
+        init: "camera", "dicom", "auto", or "landmarks", where poses of views alone mean nothing yet.
         volume: its centre is taken as the isocenter of poses from DICOM tags.
     """
     names = _unique_names(paths)
@@ -115,10 +134,12 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
             raise InputError("--init camera needs a camera file", where=path, remedy="add --camera behind it")
         if number in cameras:
             files[number] = read_camera_file(cameras[number])
+            if init == "landmarks":
+                files[number] = without_start(files[number])
             _check_rig_start(files, cameras, number)
         isocenter = tuple(float(x) for x in volume.grid.centre_patient)
         xray = read_xray(path, files.get(number), names[number], isocenter)
-        if number not in cameras:
+        if number not in cameras and init != "landmarks":
             xray = replace(xray, notes=(*xray.notes, _START_FROM_TAGS))
         xrays.append(xray)
     return xrays

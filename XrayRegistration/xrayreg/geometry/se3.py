@@ -118,12 +118,17 @@ def rotation_angle_deg(a_from_b: np.ndarray) -> float:
 
 
 def is_rigid(transform: np.ndarray, tolerance: float = 1e-4) -> bool:
-    """Whether a 4x4 is a proper rigid motion: orthogonal, determinant +1, last row (0, 0, 0, 1)."""
+    """Whether a 4x4, or each of (..., 4, 4), is a proper rigid motion.
+
+    That is: finite, orthogonal within ``tolerance`` per entry, determinant > 0, last row (0, 0, 0, 1).
+    """
     t = np.asarray(transform, dtype=float)
+    if t.ndim < 2 or t.shape[-2:] != (4, 4) or not np.isfinite(t).all():
+        return False
+    rotation = t[..., :3, :3]
+    gram = rotation @ np.swapaxes(rotation, -1, -2)
     return bool(
-        t.shape == (4, 4)
-        and np.isfinite(t).all()
-        and np.allclose(t[3], [0, 0, 0, 1])
-        and np.allclose(t[:3, :3] @ t[:3, :3].T, np.eye(3), atol=tolerance)
-        and np.linalg.det(t[:3, :3]) > 0
+        (np.abs(t[..., 3, :] - [0, 0, 0, 1]) <= 1e-8).all()
+        and (np.abs(gram - np.eye(3)) <= tolerance).all()
+        and (np.linalg.det(rotation) > 0).all()
     )

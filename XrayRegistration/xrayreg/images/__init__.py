@@ -2,6 +2,7 @@
 
 from .drr_files import write_drr_nrrd
 from .label_files import check_overlap, read_label_map, resample_labels
+from .landmark_files import paired, read_landmarks2d, read_landmarks3d
 from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .shutters import Shutter
@@ -25,8 +26,11 @@ __all__ = [
     "camera_from_dicom",
     "check_overlap",
     "line_integrals_from_transmission",
+    "paired",
     "read_dicom_xray",
     "read_label_map",
+    "read_landmarks2d",
+    "read_landmarks3d",
     "read_markups",
     "read_volume",
     "read_xray",

@@ -11,6 +11,8 @@ from ..images import Markup, Xray
 
 Colour = tuple[int, int, int]
 
+_WITHIN_95 = 2.4477  # standard deviations: sqrt of chi squared's 95 % quantile, two degrees of freedom
+
 LONG_SIDE = 1024  # of a picture, at most; at least half of it
 
 
@@ -82,6 +84,15 @@ class Canvas:
             self._draw.ellipse([x - radius, y - radius, x + radius, y + radius], outline=colour, width=2)
             if label:
                 self.text((x + 2 * radius, y - 3 * radius), label, colour)
+
+    def ellipse(self, centre: np.ndarray, covariance: np.ndarray, colour: Colour) -> None:
+        """Where a point may be with 95 %: its image (2,) and (2, 2) covariance, background pixels."""
+        if self._pixel(centre) is None:
+            return
+        values, axes = np.linalg.eigh(covariance)
+        angles = np.linspace(0, 2 * np.pi, 73)
+        around = (np.stack([np.cos(angles), np.sin(angles)], axis=-1) * _WITHIN_95 * np.sqrt(values)) @ axes.T
+        self._draw.line([self._pixel(point) for point in centre + around], fill=colour, width=2)
 
     def text(self, at: tuple[float, float], words: str, colour: Colour) -> None:
         """Words with a dark rim; ``at`` is the upper left corner in picture pixels."""

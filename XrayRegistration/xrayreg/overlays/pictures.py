@@ -1,5 +1,6 @@
 """The pictures of a registered view: X-ray, DRR, checkerboard, outlines and the plan."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +43,20 @@ def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> n
     return render(density, camera).cpu().numpy()
 
 
-def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overlay, title: str) -> Canvas:
-    """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them."""
+def overlay_picture(
+    xray: Xray,
+    camera: Camera,
+    drr: np.ndarray,
+    overlay: Overlay,
+    title: str,
+    spread: Callable[[Camera, np.ndarray], np.ndarray] | None = None,
+) -> Canvas:
+    """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them.
+
+    Args:
+        spread: the (2, 2) covariance, pixel2, of a point's image, given a camera and the point (3,), patient,
+            mm; each point of the plan then gets the ellipse within which it is with 95 %.
+    """
     shown, enlarge = for_display(xray)
     placed = shown.camera.moved(camera.camera_from_patient)
     canvas = _titled(grey(shown.line_integrals, shown.mask, focus=drr > 0), enlarge, title)
@@ -54,6 +67,9 @@ def overlay_picture(xray: Xray, camera: Camera, drr: np.ndarray, overlay: Overla
         canvas.outline(edges(drr), _EDGE)
     for markup in overlay.markups:
         canvas.markup(markup, placed, _PLAN)
+        for point, centre in zip(markup.points, placed.project(markup.points), strict=True):
+            if spread is not None:
+                canvas.ellipse(centre, spread(placed, point), _PLAN)
     return canvas
 
 

@@ -1,19 +1,36 @@
 """Registration: from a start pose to the pose of each view."""
 
+from .confidence import Confidence, confidence_in, least
+from .evidence import Evidence, gather
+from .landmarks import LandmarkPose, pose_from_landmarks, rig_pose_from_landmarks
 from .levels import Level
+from .refine import DEFAULT_LEVELS, FAR, NEAR, Progress, refine
 from .result import RegisteredView, Registration
-from .rigid import DEFAULT_LEVELS, Progress, groups, refine, register_rigid, similarity_of
-from .verdict import judge
+from .rigid import RegisteredRig, groups, register_rigid, similarity_of
+from .search import SearchRange
+from .uncertainty import PoseUncertainty
 
 __all__ = [
     "DEFAULT_LEVELS",
+    "FAR",
+    "NEAR",
+    "Confidence",
+    "Evidence",
+    "LandmarkPose",
     "Level",
+    "PoseUncertainty",
     "Progress",
+    "RegisteredRig",
     "RegisteredView",
     "Registration",
+    "SearchRange",
+    "confidence_in",
+    "gather",
     "groups",
-    "judge",
+    "least",
+    "pose_from_landmarks",
     "refine",
     "register_rigid",
+    "rig_pose_from_landmarks",
     "similarity_of",
 ]

@@ -1,6 +1,8 @@
 """Coarse-to-fine levels: each X-ray cropped to the anatomy and averaged to a size, the CT to match."""
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,18 +23,20 @@ class Level:
     Attributes:
         pixels: the longer side of the cropped X-ray is averaged down to about this many pixels.
         terms: what is compared.
-        starts: how many of the best candidate poses are refined here.
+        poses: how many of the best poses of the rung before are refined here.
         margin: widens the anatomy's box in the image by this part of its size, on each side.
         iterations: at most.
-        step_mm: the level ends when a step moves the anatomy by less than this.
+        step_px: a pose is done when its next step would move the anatomy by less than this, in pixels.
+        tolerance: of `Comparison`.
     """
 
     pixels: int
     terms: tuple[Term, ...]
-    starts: int
+    poses: int
     margin: float
     iterations: int
-    step_mm: float
+    step_px: float
+    tolerance: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -40,34 +44,43 @@ class LevelView:
     """One X-ray at one level.
 
     Attributes:
-        camera: of the cropped, averaged image.
-        comparison: with its line integrals.
+        camera: of the cropped, averaged image, at the X-ray's start pose.
+        image, mask: [row, column] its line integrals, and which of them count.
+        comparison: with them.
     """
 
     camera: Camera
+    image: torch.Tensor
+    mask: torch.Tensor
     comparison: Comparison
 
 
-def prepare_view(xray: Xray, camera: Camera, density: Density, level: Level) -> LevelView:
-    """Crop an X-ray to where ``camera`` (its current pose) sees the volume, average, make comparable.
+def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, level: Level) -> LevelView:
+    """Crop an X-ray to where the volume may lie, average, make comparable.
+
+    Args:
+        motions: (4, 4) each, of the anatomy since the X-ray's start pose: all that will be tried.
 
     Raises:
         InputError: if the volume does not project onto unmasked pixels.
     """
-    first, size = anatomy_box(camera, density, level.margin, xray.name)
+    poses = [xray.camera.camera_from_patient @ motion for motion in motions]
+    first, size = anatomy_box(xray.camera, poses, density, level.margin, xray.name)
     factor = max(1, min(round(max(size) / level.pixels), min(size) // _FEWEST))
-    small = replace(xray, camera=camera).cropped(first, size).binned(factor)
+    small = xray.cropped(first, size).binned(factor)
     like = density.values
     image = torch.as_tensor(small.line_integrals, dtype=like.dtype, device=like.device)
     mask = torch.as_tensor(small.mask, device=like.device)
-    return LevelView(small.camera, Comparison(image, mask, level.terms))
+    if not mask.any():
+        raise InputError("the mask leaves no pixel to compare", where=xray.name)
+    return LevelView(small.camera, image, mask, Comparison(image, mask, level.terms, level.tolerance))
 
 
 def anatomy_box(
-    camera: Camera, density: Density, margin: float, name: str
+    camera: Camera, poses: Sequence[np.ndarray], density: Density, margin: float, name: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First pixel and size, (column, row) each, of the image part in which the volume's box lies."""
-    corners = camera.project(density.grid.corners_patient)
+    """First pixel and size, (column, row) each, of the image part in which the volume's box may lie."""
+    corners = np.concatenate([camera.moved(pose).project(density.grid.corners_patient) for pose in poses])
     if np.isnan(corners).any():  # the source is inside or beside the box: every pixel may see it
         return (0, 0), camera.size
     low, high = corners.min(axis=0), corners.max(axis=0)

@@ -52,22 +52,26 @@ class Density:
         if self.values.requires_grad:
             return self._shrunk(factors)
 
-        def make() -> tuple[Density, int]:
-            small = self._shrunk(factors)
-            return small, small.values.nbytes
+        def make() -> tuple[torch.Tensor, int]:
+            values = self._shrunk(factors).values
+            return values, values.nbytes
 
-        return PREPARED.get(self.values, ("shrunk", factors), make)
+        # Only the values: the same tensor may lie on another grid in another density.
+        return Density(PREPARED.get(self.values, ("shrunk", factors), make), self._grid_of_blocks(factors))
 
     def _shrunk(self, factors: tuple[int, int, int]) -> "Density":
         kernel = factors[::-1]
         pad = [amount for f, n in zip(factors, self.grid.size, strict=True) for amount in (0, -n % f)]
         padded = torch.nn.functional.pad(self.values[None], pad)[None]
         values = torch.nn.functional.avg_pool3d(padded, kernel)[0, 0]
+        return Density(values, self._grid_of_blocks(factors))
+
+    def _grid_of_blocks(self, factors: tuple[int, int, int]) -> Grid:
         # The centre of the first block lies (f - 1) / 2 voxels from the centre of its first voxel.
         index_from_block = np.diag([*map(float, factors), 1.0])
         index_from_block[:3, 3] = (np.array(factors) - 1) / 2
-        grid = Grid(tuple(values.shape[::-1]), self.grid.patient_from_index @ index_from_block)
-        return Density(values, grid)
+        size = tuple(-(-n // f) for n, f in zip(self.grid.size, factors, strict=True))
+        return Grid(size, self.grid.patient_from_index @ index_from_block)
 
     def to_spacing(self, spacing_mm: float) -> "Density":
         """Shrunk by whole factors so that no axis is much finer than ``spacing_mm``."""

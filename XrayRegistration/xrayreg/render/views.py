@@ -95,15 +95,14 @@ def views_of(
     else:
         batch = batch or camera_from_patient.ndim == 3
         camera_from_patient = camera_from_patient.reshape(-1, 4, 4)
-        if len(cameras) == 1:
-            cameras = cameras * len(camera_from_patient)
-        if len(cameras) != len(camera_from_patient):
+        if len(cameras) not in (1, len(camera_from_patient)):
             raise InputError(f"{len(cameras)} cameras do not fit {len(camera_from_patient)} poses")
-        if not all(is_rigid(pose, 1e-3) for pose in camera_from_patient.detach().cpu().numpy()):
+        if not is_rigid(camera_from_patient.detach().cpu().numpy(), 1e-3):
             raise InputError("camera_from_patient is not a rigid 4x4 transform")
     pixels = np.zeros((0, 2)) if pixels is None else _checked(pixels)
     shape = (len(pixels),) if len(pixels) else cameras[0].size[::-1]
-    rays = [camera.rays for camera in cameras]
+    count = len(camera_from_patient)
+    rays = [camera.rays for camera in cameras] * (count // len(cameras))
     return Views(
         camera_from_patient,
         np.stack([origins for origins, _ in rays]),
@@ -111,7 +110,7 @@ def views_of(
         cameras[0].size,
         pixels,
         cameras[0].has_source,
-        (len(cameras), *shape) if batch else shape,
+        (count, *shape) if batch else shape,
     )
 
 

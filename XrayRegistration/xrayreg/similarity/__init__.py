@@ -1,5 +1,6 @@
 """How alike an X-ray and a DRR are, with derivatives."""
 
-from .ncc import Comparison, NormalEquations, Term
+from .ncc import Comparison, NormalEquations, PatchEquations, Term
+from .shifts import Shifts
 
-__all__ = ["Comparison", "NormalEquations", "Term"]
+__all__ = ["Comparison", "NormalEquations", "PatchEquations", "Shifts", "Term"]

@@ -1,11 +1,18 @@
-"""Local and gradient normalised cross-correlation, as sums of squares.
+"""Local and gradient normalised cross-correlation, as sums of squares, for many DRRs at once.
 
 In a patch, ``z(I) = (I - mean) / norm`` makes an image zero-mean and of unit length. Since
 ``1 - NCC(F, M) = |z(M) - z(F)|^2 / 2``, maximising NCC is a least-squares problem with residuals
 ``z(M) - z(F)``, and Gauss-Newton needs only the image's derivative:
 ``dz = (dI_c - z <z, dI_c>) / norm`` with ``dI_c`` the centred derivative.
+
+All of it follows from the sums of products, over a patch, of the X-ray, the DRR and its derivatives. They
+are taken once per cell of half a patch; a patch is two by two cells.
+
+A gain and an offset of either image, for each patch its own, do not matter: z takes them out. A gamma of
+the detector is a gain of line integrals.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +29,7 @@ class Term:
     Attributes:
         on_gradient: compare the two gradient images (G. P. Penney et al., IEEE TMI 17, 1998) instead
             of the images.
-        patch: side of the square patches in pixels; None is the whole image.
+        patch: side of the square patches in pixels, even; they overlap by half. None is the whole image.
         weight: of this term; weights are made to sum to one.
     """
 
@@ -33,17 +40,17 @@ class Term:
 
 @dataclass(frozen=True)
 class NormalEquations:
-    """The least-squares problem at one pose, linearised.
+    """The least-squares problem at each pose, linearised; "..." is a batch of poses, or nothing.
 
     Attributes:
-        loss: half the weighted sum of squares; 1 - similarity where no patch of the DRR is flat.
-        similarity: the weighted mean of the NCCs.
-        hessian: (6, 6) Gauss-Newton, J^T J.
-        gradient: (6,) J^T r.
+        loss: (...) what is minimised: the robust sum of the patches' losses, each half its sum of squares.
+        similarity: (...) the weighted mean of the NCCs.
+        hessian: (..., 6, 6) Gauss-Newton, J^T W J.
+        gradient: (..., 6) of the loss.
     """
 
-    loss: float
-    similarity: float
+    loss: torch.Tensor
+    similarity: torch.Tensor
     hessian: torch.Tensor
     gradient: torch.Tensor
 
@@ -55,6 +62,30 @@ class NormalEquations:
             self.gradient + other.gradient,
         )
 
+    def __mul__(self, factor: float) -> "NormalEquations":
+        return NormalEquations(
+            self.loss * factor, self.similarity * factor, self.hessian * factor, self.gradient * factor
+        )
+
+
+@dataclass(frozen=True)
+class PatchEquations:
+    """What each patch adds to the normal equations at one pose: where the information and the misfit are.
+
+    Attributes:
+        centres: (p, 2) image points (u, v), pixel.
+        weight: (p,) of each patch, robust weight included.
+        ncc: (p,)
+        hessian: (p, 6, 6) and
+        gradient: (p, 6) weighted; their sums are the normal equations.
+    """
+
+    centres: torch.Tensor
+    weight: torch.Tensor
+    ncc: torch.Tensor
+    hessian: torch.Tensor
+    gradient: torch.Tensor
+
 
 class Comparison:
     """A fixed X-ray ready to be compared with many DRRs.
@@ -63,104 +94,178 @@ class Comparison:
         fixed: [row, column] line integrals.
         mask: [row, column] bool; pixels outside do not count.
         terms: what to compare; similarity is their weighted mean.
+        tolerance: a patch whose 1 - NCC is large against this pulls less: its loss l counts as
+            tolerance * log(1 + l / tolerance) (Cauchy), so that what only one of the images shows (a tool,
+            a contrast agent, a moved bone) does not decide. Infinite: plain least squares.
 
     Raises:
         InputError: if the mask leaves nothing to compare, or what it leaves is blank.
     """
 
-    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, terms: tuple[Term, ...]):
+    def __init__(
+        self,
+        fixed: torch.Tensor,
+        mask: torch.Tensor,
+        terms: tuple[Term, ...],
+        tolerance: float = math.inf,
+    ):
         total = sum(term.weight for term in terms)
-        self._terms = [(term.weight / total, _PatchwiseNcc(fixed, mask, term)) for term in terms]
+        self._terms = [(term.weight / total, _PatchwiseNcc(fixed, mask, term, tolerance)) for term in terms]
 
     def similarity(self, moving: torch.Tensor) -> torch.Tensor:
-        """Weighted mean of the NCCs, a scalar in [-1, 1], differentiable in ``moving``."""
+        """Weighted mean of the NCCs (...) of DRRs [..., row, column], in [-1, 1]; differentiable."""
         return sum(weight * term.similarity(moving) for weight, term in self._terms)
 
     def normal_equations(self, moving: torch.Tensor, jacobian: torch.Tensor) -> NormalEquations:
-        """The least-squares problem for a DRR [row, column] and its derivative [row, column, 6]."""
-        stack = torch.cat([moving[None], jacobian.movedim(-1, 0)])
-        loss, similarity, hessian, gradient = 0.0, 0.0, 0.0, 0.0
-        for weight, term in self._terms:
-            residual, slope, alike = term.residuals(stack)
-            similarity = similarity + weight * alike
-            loss = loss + weight * 0.5 * float(residual.square().sum())
-            hessian = hessian + weight * slope.T @ slope
-            gradient = gradient + weight * slope.T @ residual
-        return NormalEquations(loss, similarity, hessian, gradient)
+        """For DRRs [..., row, column] and their derivatives [..., row, column, 6]."""
+        parts = [term.normal_equations(moving, jacobian) * weight for weight, term in self._terms]
+        return sum(parts[1:], parts[0])
+
+    def patch_equations(self, moving: torch.Tensor, jacobian: torch.Tensor) -> PatchEquations:
+        """For one DRR [row, column], its derivative [row, column, 6] and the patches of all terms."""
+        parts = [term.patch_equations(moving, jacobian, weight) for weight, term in self._terms]
+        fields = ("centres", "weight", "ncc", "hessian", "gradient")
+        return PatchEquations(*(torch.cat([getattr(part, field) for part in parts]) for field in fields))
+
+
+@dataclass(frozen=True)
+class _Patches:
+    """The least-squares problem of every patch: (..., channel, patch) and the axes of the derivatives."""
+
+    loss: torch.Tensor
+    ncc: torch.Tensor
+    hessian: torch.Tensor
+    gradient: torch.Tensor
 
 
 class _PatchwiseNcc:
-    """NCC in overlapping patches (stride: half a patch), averaged with weights."""
+    """NCC in patches, averaged with weights."""
 
-    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, term: Term):
+    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, term: Term, tolerance: float):
         self._on_gradient = term.on_gradient
-        rows, columns = fixed.shape
-        self._patch = (
-            (rows, columns) if term.patch is None else (min(term.patch, rows), min(term.patch, columns))
-        )
-        valid = mask[None].to(fixed.dtype)
+        self._tolerance = tolerance
+        self._shape = rows, columns = tuple(fixed.shape)
+        whole = term.patch is None
+        # One cell is half a patch; the whole image is one cell, and one cell is then a patch.
+        self._cell = (rows, columns) if whole else (math.ceil(min(term.patch, rows) / 2),
+                                                    math.ceil(min(term.patch, columns) / 2))  # fmt: skip
+        self._per_patch = 1 if whole else 2
+        valid = mask.to(fixed.dtype)
         if term.on_gradient:  # a gradient next to a masked pixel is an edge of the mask
-            valid = 1 - torch.nn.functional.max_pool2d(1 - valid, 3, stride=1, padding=1)
-        count = 2 if term.on_gradient else 1
-        self._valid = self._patches(valid.expand(count, -1, -1))
-        fixed_channels = self._channels(torch.where(mask, fixed, fixed[mask].mean())[None])[0]
-        centred = self._centred(self._patches(fixed_channels))
-        pixels = self._valid.sum(dim=1).clamp(min=1)
-        variance = centred.square().sum(dim=1) / pixels
-        whole = (variance * pixels).sum() / pixels.sum()
-        fade = _FLAT**2 * whole
-        self._fixed = centred / centred.norm(dim=1, keepdim=True).clamp(min=1e-12)
+            valid = 1 - torch.nn.functional.max_pool2d(1 - valid[None], 3, stride=1, padding=1)[0]
+        self._valid = self._cells(valid)[..., None]
+        channels = self._channels(torch.where(mask, fixed, fixed[mask].mean()))
+        self._fixed = self._cells(channels)
+        sums = self._sums(torch.stack([torch.ones_like(self._fixed), self._fixed], dim=-1))
+        pixels = sums[..., 0, 0]
+        norm2 = _covariances(sums)[..., 0, 0].clamp(min=0)
+        variance = norm2 / pixels.clamp(min=1)
+        fade = _FLAT**2 * (norm2.sum() / pixels.sum().clamp(min=1))
+        self._fixed_norm = norm2.sqrt().clamp(min=1e-12)
         # A patch counts if half of it is open, or half as much as of the most open one (narrow fields).
-        enough = 0.5 * min(self._patch[0] * self._patch[1], float(pixels.max()))
-        usable = (pixels >= enough).to(fixed.dtype)
-        weight = usable * pixels * variance / (variance + fade + 1e-30)
-        if not self._valid.any() or not weight.sum() > 0:
+        size = self._cell[0] * self._cell[1] * self._per_patch**2
+        enough = 0.5 * min(float(min(size, rows * columns)), float(pixels.max()))
+        weight = (pixels >= enough) * pixels * variance / (variance + fade + 1e-30)
+        if not valid.any() or not weight.sum() > 0:
             raise InputError("nothing to compare: the unmasked part of the X-ray is too small or blank")
         self._weight = weight / weight.sum()
 
     def similarity(self, moving: torch.Tensor) -> torch.Tensor:
-        z, _ = self._normalised(self._patches(self._channels(moving[None])[0]))
-        return self._ncc(z)
+        return (self._weight * self._patches(moving, None).ncc).sum(dim=(-2, -1))
 
-    def residuals(self, stack: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
-        """Residuals (n,), slopes (n, 6) and NCC of a DRR and its six derivatives [7, row, column]."""
-        channels = self._channels(stack)
-        z, norm = self._normalised(self._patches(channels[0]))
-        scale = self._weight.sqrt()[:, None]
-        slopes = []
-        for derivative in channels[1:]:
-            centred = self._centred(self._patches(derivative))
-            slope = (centred - z * (z * centred).sum(dim=1, keepdim=True)) / norm
-            slopes.append((scale * slope).reshape(-1))
-        return (scale * (z - self._fixed)).reshape(-1), torch.stack(slopes, dim=1), float(self._ncc(z))
+    def normal_equations(self, moving: torch.Tensor, jacobian: torch.Tensor) -> NormalEquations:
+        patches = self._patches(moving, jacobian)
+        loss, pull = self._robust(patches.loss)
+        weight = self._weight * pull
+        return NormalEquations(
+            (self._weight * loss).sum(dim=(-2, -1)),
+            (self._weight * patches.ncc).sum(dim=(-2, -1)),
+            (weight[..., None, None] * patches.hessian).sum(dim=(-4, -3)),
+            (weight[..., None] * patches.gradient).sum(dim=(-3, -2)),
+        )
 
-    def _ncc(self, z: torch.Tensor) -> torch.Tensor:
-        """Weighted mean over the patches."""
-        return (self._weight * (z * self._fixed).sum(dim=1)).sum()
+    def patch_equations(self, moving: torch.Tensor, jacobian: torch.Tensor, share: float) -> PatchEquations:
+        patches = self._patches(moving, jacobian)
+        weight = share * self._weight * self._robust(patches.loss)[1]
+        use = weight > 0
+        return PatchEquations(
+            self._centres().expand(*use.shape, 2)[use],
+            weight[use],
+            patches.ncc[use],
+            (weight[..., None, None] * patches.hessian)[use],
+            (weight[..., None] * patches.gradient)[use],
+        )
+
+    def _robust(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of each patch made robust, and its derivative, the weight of its equations."""
+        if math.isinf(self._tolerance):
+            return loss, torch.ones_like(loss)
+        relative = loss / self._tolerance
+        return self._tolerance * torch.log1p(relative), 1 / (1 + relative)
+
+    def _patches(self, moving: torch.Tensor, jacobian: torch.Tensor | None) -> _Patches:
+        """The equations of z(M) - z(F) in every patch, from covariances; without a Jacobian, their values."""
+        stack = moving[..., None] if jacobian is None else torch.cat([moving[..., None], jacobian], dim=-1)
+        stack = stack - stack.mean(dim=(-3, -2), keepdim=True)  # small sums lose fewer digits
+        channels = self._channels(stack.movedim(-1, 0))  # [1 or 7, ..., channel, row, column]
+        cells = self._cells(channels).movedim(0, -1)
+        ones, fixed = (torch.ones_like(cells[..., :1]), self._fixed[..., None].expand_as(cells[..., :1]))
+        covariance = _covariances(self._sums(torch.cat([ones, fixed, cells], dim=-1)))
+        square = covariance[..., 1, 1].clamp(min=0)
+        # The floor keeps flat patches of the DRR (outside the patient) at z = 0.
+        floor = 1e-4 * square.detach().mean(dim=(-2, -1), keepdim=True) + 1e-20
+        norm = (square + floor).sqrt()
+        length2 = square / norm.square()  # |z(M)|^2, 1 but for the floor
+        ncc = covariance[..., 0, 1] / (norm * self._fixed_norm)
+        loss = 0.5 * (length2 + (self._fixed_norm > 1e-12) - 2 * ncc)
+        along = covariance[..., 1, 2:] / norm[..., None]  # <z(M), dI>
+        across = covariance[..., 0, 2:] / self._fixed_norm[..., None]  # <z(F), dI>
+        outer = along[..., :, None] * along[..., None, :] * (length2[..., None, None] - 2)
+        hessian = (covariance[..., 2:, 2:] + outer) / norm.square()[..., None, None]
+        gradient = (along * (1 - length2 + ncc)[..., None] - across) / norm[..., None]
+        return _Patches(loss, ncc, hessian, gradient)
 
     def _channels(self, images: torch.Tensor) -> torch.Tensor:
-        """[image, channel, row, column]: the image itself, or its two smoothed derivatives (Sobel)."""
-        images = images[:, None]
+        """[..., channel, row, column]: the image itself, or its two smoothed derivatives (Sobel)."""
         if not self._on_gradient:
-            return images
+            return images[..., None, :, :]
         sobel = images.new_tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 8
         kernels = torch.stack([sobel, sobel.T])[:, None]
-        padded = torch.nn.functional.pad(images, (1, 1, 1, 1), mode="replicate")
-        return torch.nn.functional.conv2d(padded, kernels)
+        flat = images.reshape(-1, 1, *self._shape)
+        padded = torch.nn.functional.pad(flat, (1, 1, 1, 1), mode="replicate")
+        return torch.nn.functional.conv2d(padded, kernels).reshape(*images.shape[:-2], 2, *self._shape)
 
-    def _patches(self, channels: torch.Tensor) -> torch.Tensor:
-        """[patch, pixel] from [channel, row, column]; each channel has its own patches."""
-        stride = tuple(max(1, n // 2) for n in self._patch)
-        columns = torch.nn.functional.unfold(channels[:, None], self._patch, stride=stride)
-        return columns.movedim(1, 2).reshape(-1, self._patch[0] * self._patch[1])
+    def _cells(self, images: torch.Tensor) -> torch.Tensor:
+        """[..., cell row, cell column, pixel] from [..., row, column]; zeros fill up the last cells."""
+        rows, columns = self._shape
+        high, wide = self._cell
+        padded = torch.nn.functional.pad(images, (0, -columns % wide, 0, -rows % high))
+        split = padded.unflatten(-1, (-1, wide)).unflatten(-3, (-1, high))
+        return split.transpose(-3, -2).flatten(-2)
 
-    def _centred(self, patches: torch.Tensor) -> torch.Tensor:
-        count = self._valid.sum(dim=1, keepdim=True).clamp(min=1)
-        return (patches - (patches * self._valid).sum(dim=1, keepdim=True) / count) * self._valid
+    def _sums(self, cells: torch.Tensor) -> torch.Tensor:
+        """(..., patch, n, n) sums of products over patches of [..., cell row, cell column, pixel, n]."""
+        masked = cells * self._valid
+        products = torch.einsum("...pi,...pj->...ij", masked.double(), cells.double())
+        if self._per_patch == 2:
+            rows, columns = products.shape[-4:-2]
+            below = min(1, rows - 1)
+            right = min(1, columns - 1)
+            products = products[..., : rows - below, :, :, :] + products[..., below:, :, :, :] * below
+            products = products[..., : columns - right, :, :] + products[..., right:, :, :] * right
+        return products.flatten(-4, -3)
 
-    def _normalised(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """z and the norm; the floor keeps flat DRR patches (outside the patient) at z = 0."""
-        centred = self._centred(patches)
-        floor = 1e-4 * centred.detach().square().sum(dim=1).mean() + 1e-20
-        norm = (centred.square().sum(dim=1, keepdim=True) + floor).sqrt()
-        return centred / norm, norm
+    def _centres(self) -> torch.Tensor:
+        """(patch, 2) image points (u, v) of the patches' middles, pixel."""
+        rows, columns = (math.ceil(n / cell) for n, cell in zip(self._shape, self._cell, strict=True))
+        spare = self._per_patch - 1
+        v = (torch.arange(max(1, rows - spare)) + 0.5 * self._per_patch) * self._cell[0] - 0.5
+        u = (torch.arange(max(1, columns - spare)) + 0.5 * self._per_patch) * self._cell[1] - 0.5
+        grid = torch.stack(torch.meshgrid(v, u, indexing="ij")[::-1], dim=-1).reshape(-1, 2)
+        return grid.to(self._weight)
+
+
+def _covariances(sums: torch.Tensor) -> torch.Tensor:
+    """(..., n - 1, n - 1) sums of products about the means, from (..., n, n) whose first quantity is 1."""
+    count = sums[..., :1, :1].clamp(min=1)
+    return sums[..., 1:, 1:] - sums[..., 1:, :1] * sums[..., :1, 1:] / count
