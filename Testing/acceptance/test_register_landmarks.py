@@ -7,10 +7,10 @@ import numpy as np
 import phantom
 import pytest
 from looking import contents, mean_tre_mm, pose_of, project, read_json
+from standing_still import stay
 from xrayreg.cli import pipeline
 from xrayreg.geometry import about, inverse
 from xrayreg.images import Markup, write_markups
-from xrayreg.register import RegisteredView
 
 # Centres and some tips of the bones (`phantom.targets` has 7 points of each bone).
 LANDMARKS = {
@@ -39,9 +39,6 @@ def views(ct) -> list[phantom.View]:
 @pytest.fixture
 def at_start(monkeypatch):
     """Registration finds that nothing has to move, at once; and there is no scene writer."""
-
-    def stay(density, xrays, *more, **options):
-        return tuple(RegisteredView(xray, xray.camera, 0.9, 0.5) for xray in xrays)
 
     monkeypatch.setattr(pipeline, "register_rigid", stay)
     monkeypatch.setattr(pipeline, "entry_points", lambda group: [])

@@ -95,7 +95,7 @@ def test_the_radius_comes_back_to_the_reference(xrayreg, wrist, bone_points, tmp
         assert about_axis_deg < 2
         assert view["similarity"] > view["initial_similarity"]
         check_bone_is_outlined(tmp_path / "out" / f"overlay_{view['name']}.png", view, bone_points)
-    assert result["confidence"]["verdict"] == "review"
+    assert result["confidence"]["verdict"] in ("accept", "review")
     assert len(contents(tmp_path / "out")) >= 5
 
 

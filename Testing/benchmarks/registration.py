@@ -3,16 +3,17 @@
     python Testing/benchmarks/registration.py OUT [--starts N] [--deg D] [--mm M] [--pairs] [--peer N]
 
 Starts are uniform in +-D degrees and +-M mm per axis about the volume's centre, of the X-rays of
-`cases.py`; each case's starts are the same in every run. Errors are of `Case.targets`, bone in the field of view:
-``tre`` in space, ``seen`` without the depth direction of the view, ``mpd`` of the isocenter's image, scaled to
-the isocenter. OUT.jsonl gets a row per start, OUT.txt the tables, OUT.png distribution and capture curve.
-With --peer N, the first N starts of every case also go through the peer of `peer.py`.
+`cases.py`; each case's starts are the same in every run. Errors are of `Case.targets`, bone in the field of
+view: ``tre`` in space, ``seen`` without the depth direction of the view, ``mpd`` of the isocenter's image,
+scaled to the isocenter. OUT.jsonl gets a row per start, OUT.txt the tables, OUT.png distribution and capture
+curve. With --peer N, the first N starts of every case also go through the peer of `peer.py`.
 """
 
 import argparse
+import itertools
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,7 @@ def ours(rig: list[Case], volume, density, motion: np.ndarray) -> dict:
         **{key: float(np.mean([end[key] for end in ends])) for key in ends[0]},
         "verdict": statement.verdict,
         "p95": statement.p95_tre_mm,
+        "evidence": asdict(found.evidence),
     }
 
 
@@ -131,7 +133,8 @@ def errors(case: Case, camera_from_patient: np.ndarray) -> dict[str, float]:
 
 def tables(rows: list[dict]) -> str:
     lines = [
-        f"{'case':34} {'n':>4} {'mPD<1':>6} {'seen<2':>6} {'TRE<1':>6} {'seen med':>8} {'TRE med':>8} {'s':>5}"
+        f"{'case':34} {'n':>4} {'mPD<1':>6} {'seen<2':>6} {'TRE<1':>6} {'seen med':>8} {'TRE med':>8} "
+        f"{'s':>5}"
     ]
     usual = [row for row in rows if not row["hard"]]
     names = dict.fromkeys(row["case"] for row in rows)
@@ -146,7 +149,8 @@ def tables(rows: list[dict]) -> str:
         )
         lines.append(
             f"{name:34} {len(part):4} {100 * (mpd < 1).mean():6.1f} {100 * (seen < 2).mean():6.1f} "
-            f"{100 * (tre < 1).mean():6.1f} {np.median(seen):8.3f} {np.median(tre):8.3f} {np.median(seconds):5.2f}"
+            f"{100 * (tre < 1).mean():6.1f} {np.median(seen):8.3f} {np.median(tre):8.3f} "
+            f"{np.median(seconds):5.2f}"
         )
     seen = np.array([row["seen"] for row in usual])
     parts = (5, 25, 50, 75, 90, 95, 99)
@@ -164,8 +168,9 @@ def tables(rows: list[dict]) -> str:
             seen = np.array([row[f"{key}seen"] for row in both])
             good = seen[seen < 2]
             lines.append(
-                f"  {who}: seen < 2 mm {100 * (seen < 2).mean():.0f} %, median of these {np.median(good):.3f} mm, "
-                f"median time {np.median([row[f'{key}seconds'] for row in both]):.1f} s"
+                f"  {who}: seen < 2 mm {100 * (seen < 2).mean():.0f} %, median of these "
+                f"{np.median(good):.3f} mm, median time "
+                f"{np.median([row[f'{key}seconds'] for row in both]):.1f} s"
             )
     return "\n".join(lines)
 
@@ -182,7 +187,7 @@ def picture(rows: list[dict]) -> Image.Image:
     edges = np.linspace(0, 120, 9)
     _axes(draw, 610, "TRE of the start, mm", [f"{x:.0f}" for x in edges[::2]], "share with seen < 2 mm")
     middles, shares = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (start >= low) & (start < high)
         if inside.any():
             middles.append((low + high) / 240)

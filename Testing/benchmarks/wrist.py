@@ -2,9 +2,10 @@
 
     python Testing/benchmarks/wrist.py OUT [--starts N] [--turn] [--views 1|2] [--mirrored]
 
-Starts lie within +-20 degrees and +-20 mm of the reference per axis; with --turn any way round the bone's long
-axis too. Found is a bone within 0.5 mm, 1 degree off its long axis and 2 degrees about it; the references are
-good to about 0.3 mm, 0.5 degrees and 1 to 2 degrees. With one view the error is that across its beam.
+Starts lie within +-20 degrees and +-20 mm of the reference per axis; with --turn any way round the bone's
+long axis too. Found is a bone within 0.5 mm, 1 degree off its long axis and 2 degrees about it; the
+references are good to about 0.3 mm, 0.5 degrees and 1 to 2 degrees. With one view the error is that across
+its beam.
 """
 
 import argparse

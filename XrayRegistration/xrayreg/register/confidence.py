@@ -17,7 +17,7 @@ from . import confidence_model
 from .evidence import Evidence
 
 SUCCESS_MM = 2.0
-_ACCEPTED, _REJECTED = 0.95, 0.5  # success probabilities
+_ACCEPTED, _REJECTED = 0.95, 0.2  # success probabilities
 _LARGEST_P95_MM = 3.0  # of what is accepted
 
 
@@ -108,7 +108,7 @@ def _grave(e: Evidence) -> list[str]:
         reasons.append("another pose fits better: the registration ended in the wrong place")
     if e.mirrored_lead < 0:
         reasons.append("the mirrored volume fits better: check the side, and how the image is flipped")
-    if e.similarity < 0.3 * e.reachable:
+    if e.similarity < 0.2 * e.reachable:
         reasons.append(
             f"the X-ray hardly resembles the DRR (similarity {e.similarity:.2f}, this volume could reach "
             f"{e.reachable:.2f}): another patient or region, or a failure"

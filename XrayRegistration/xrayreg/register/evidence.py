@@ -176,9 +176,7 @@ def _reachable(problem: Problem, number: int, density: Density) -> float:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(finer.shape, generator=generator).to(finer) * _noise(view.image, view.mask)
     scale = _gain(view.image, drr, view.mask)
-    compared = Comparison(
-        finer + noise / scale, view.mask, DEFAULT_LEVELS[-1].terms, DEFAULT_LEVELS[-1].tolerance
-    )
+    compared = Comparison(finer + noise / scale, view.mask, DEFAULT_LEVELS[-1].terms)
     return float(compared.similarity(drr))
 
 

@@ -1,6 +1,5 @@
 """Coarse-to-fine levels: each X-ray cropped to the anatomy and averaged to a size, the CT to match."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ class Level:
         margin: widens the anatomy's box in the image by this part of its size, on each side.
         iterations: at most.
         step_px: a pose is done when its next step would move the anatomy by less than this, in pixels.
-        tolerance: of `Comparison`.
     """
 
     pixels: int
@@ -36,7 +34,6 @@ class Level:
     margin: float
     iterations: int
     step_px: float
-    tolerance: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
     mask = torch.as_tensor(small.mask, device=like.device)
     if not mask.any():
         raise InputError("the mask leaves no pixel to compare", where=xray.name)
-    return LevelView(small.camera, image, mask, Comparison(image, mask, level.terms, level.tolerance))
+    return LevelView(small.camera, image, mask, Comparison(image, mask, level.terms))
 
 
 def anatomy_box(

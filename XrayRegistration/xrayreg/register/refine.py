@@ -96,10 +96,9 @@ def refine(
         if number == 0 and search is not None:
             coarse = Problem(density, xrays, motions, _SEARCH, weights)
             margin_mm = max(search.translation_mm)
-            for motions, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
-                yield Progress(0, len(levels), len(motions), 0, 1 - fit, fit, motions[0])
-            order = np.argsort(-problem.similarity(motions))
-            motions = _different(problem, motions[order], level.poses)
+            for best, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
+                yield Progress(0, len(levels), len(best), 0, 1 - fit, fit, best[min(1, len(best) - 1)])
+            motions = _different(problem, best[np.argsort(-problem.similarity(best))], level.poses)
         starts = motions[: level.poses]
         states = levenberg_marquardt(problem, starts, level.iterations, level.step_px)
         for iteration, state in enumerate(states):
@@ -124,7 +123,7 @@ def _progress(level: int, levels: int, iteration: int, state: Poses) -> Progress
 def _best_fitting(
     problem: Problem, motions: np.ndarray, count: int, margin_mm: float
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Yields while candidates are tried: the start and the best so far, at most ``count``, and the best fit."""
+    """Yields while candidates are tried: the start, the best so far, at most ``count``, and the best fit."""
     start, turned = motions[:1], without_visible_shift(problem, motions)
     kept, fits = np.empty((0, 4, 4)), np.empty(0)
     for first in range(0, len(turned), _TRIED_AT_ONCE):
@@ -132,7 +131,7 @@ def _best_fitting(
         kept, fits = np.concatenate([kept, tried]), np.append(fits, fit)
         order = np.argsort(-fits)[: count - 1]
         kept, fits = kept[order], fits[order]
-        yield np.concatenate([start, kept]), float(fits[0] / len(problem.views))
+        yield np.concatenate([start, kept]), float(fits[0] / len(problem.views)) if len(fits) else 0.0
 
 
 def _different(problem: Problem, motions: np.ndarray, count: int) -> np.ndarray:

@@ -78,7 +78,7 @@ def _registered(
     search: SearchRange | None,
     progress: Callable[[Progress], None],
 ) -> RegisteredRig:
-    """A quick search, a thorough one if the evidence is not plain, and then one of four times the candidates."""
+    """A quick search; if the evidence is not plain a thorough one, then one of four times the candidates."""
     best = None
     for effort, reach in _efforts(levels, search):
         tried = _attempt(density, xrays, np.eye(4), effort, reach, progress)
@@ -118,7 +118,7 @@ def _attempt(
 
 def _is_plain(evidence: Evidence) -> bool:
     """Whether more searching would hardly change anything."""
-    return evidence.lead > 0.1 and evidence.agreement > 0.2 and evidence.similarity > 0.3 * evidence.reachable
+    return evidence.lead > 0.1 and evidence.similarity > 0.3 * evidence.reachable
 
 
 def _followed(states, progress: Callable[[Progress], None]) -> np.ndarray:

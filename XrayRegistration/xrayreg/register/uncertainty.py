@@ -1,7 +1,7 @@
 """How well the X-rays determine a pose: its covariance, and where that leaves any point.
 
 At a least-squares optimum the patches' gradients g sum to nothing, but scatter: noise, and what only one
-of the two images shows, pull each its own way. With H the Gauss-Newton matrix, the covariance of the
+of the two images shows, pull each its own way. With H the loss's second derivative, the covariance of the
 estimate is the cluster-robust "sandwich" ``H^-1 (sum_b g_b g_b^T) H^-1`` (K.-Y. Liang and S. L. Zeger,
 Biometrika 73, 1986), summed over blocks of the image larger than what its pixels share with each other:
 overlapping patches, scatter, blur. It needs no model of the noise, and says nothing of errors that pull all
@@ -62,12 +62,18 @@ def pose_uncertainty(
         count = len(gradients)
         centred = gradients - gradients.mean(axis=0)
         scatter += centred.T @ centred * count / max(1, count - 1)
-        hessian += hessians.sum(axis=0)
+        hessian += _mean_ncc(part) * hessians.sum(axis=0)
     inverse_hessian = np.linalg.inv(hessian + _UNSEEN * np.trace(hessian) * np.eye(6))
     about_centre = inverse_hessian @ scatter @ inverse_hessian.T
     # From a twist about the centre, left of the motion, to one about the origin, right of it.
     turn = adjoint(inverse(motion) @ translation(problem.centre))
     return PoseUncertainty(turn @ about_centre @ turn.T)
+
+
+def _mean_ncc(patches: PatchEquations) -> float:
+    """Of unit vectors z(M), z(F) the loss |z(M) - z(F)|^2 / 2 curves by NCC times Gauss-Newton's J^T J."""
+    mean = (patches.weight * patches.ncc).sum() / patches.weight.sum()
+    return float(mean.clamp(0.05, 1))
 
 
 def block_sums(patches: PatchEquations, size: tuple[int, int], blocks: int) -> tuple[np.ndarray, np.ndarray]:

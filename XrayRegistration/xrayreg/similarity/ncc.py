@@ -8,6 +8,7 @@ In a patch, ``z(I) = (I - mean) / norm`` makes an image zero-mean and of unit le
 All of it follows from the sums of products, over a patch, of the X-ray, the DRR and its derivatives. They
 are taken once per cell of half a patch; a patch is two by two cells.
 
+No patch adds more than 2 to the loss, whatever only one of the images shows there (a tool, contrast agent).
 A gain and an offset of either image, for each patch its own, do not matter: z takes them out. A gamma of
 the detector is a gain of line integrals.
 """
@@ -43,9 +44,9 @@ class NormalEquations:
     """The least-squares problem at each pose, linearised; "..." is a batch of poses, or nothing.
 
     Attributes:
-        loss: (...) what is minimised: the robust sum of the patches' losses, each half its sum of squares.
+        loss: (...) half the weighted sum of squares; 1 - similarity where no patch of the DRR is flat.
         similarity: (...) the weighted mean of the NCCs.
-        hessian: (..., 6, 6) Gauss-Newton, J^T W J.
+        hessian: (..., 6, 6) Gauss-Newton, J^T J.
         gradient: (..., 6) of the loss.
     """
 
@@ -74,7 +75,7 @@ class PatchEquations:
 
     Attributes:
         centres: (p, 2) image points (u, v), pixel.
-        weight: (p,) of each patch, robust weight included.
+        weight: (p,) of each patch.
         ncc: (p,)
         hessian: (p, 6, 6) and
         gradient: (p, 6) weighted; their sums are the normal equations.
@@ -94,23 +95,14 @@ class Comparison:
         fixed: [row, column] line integrals.
         mask: [row, column] bool; pixels outside do not count.
         terms: what to compare; similarity is their weighted mean.
-        tolerance: a patch whose 1 - NCC is large against this pulls less: its loss l counts as
-            tolerance * log(1 + l / tolerance) (Cauchy), so that what only one of the images shows (a tool,
-            a contrast agent, a moved bone) does not decide. Infinite: plain least squares.
 
     Raises:
         InputError: if the mask leaves nothing to compare, or what it leaves is blank.
     """
 
-    def __init__(
-        self,
-        fixed: torch.Tensor,
-        mask: torch.Tensor,
-        terms: tuple[Term, ...],
-        tolerance: float = math.inf,
-    ):
+    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, terms: tuple[Term, ...]):
         total = sum(term.weight for term in terms)
-        self._terms = [(term.weight / total, _PatchwiseNcc(fixed, mask, term, tolerance)) for term in terms]
+        self._terms = [(term.weight / total, _PatchwiseNcc(fixed, mask, term)) for term in terms]
 
     def similarity(self, moving: torch.Tensor) -> torch.Tensor:
         """Weighted mean of the NCCs (...) of DRRs [..., row, column], in [-1, 1]; differentiable."""
@@ -141,9 +133,8 @@ class _Patches:
 class _PatchwiseNcc:
     """NCC in patches, averaged with weights."""
 
-    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, term: Term, tolerance: float):
+    def __init__(self, fixed: torch.Tensor, mask: torch.Tensor, term: Term):
         self._on_gradient = term.on_gradient
-        self._tolerance = tolerance
         self._shape = rows, columns = tuple(fixed.shape)
         whole = term.patch is None
         # One cell is half a patch; the whole image is one cell, and one cell is then a patch.
@@ -175,18 +166,17 @@ class _PatchwiseNcc:
 
     def normal_equations(self, moving: torch.Tensor, jacobian: torch.Tensor) -> NormalEquations:
         patches = self._patches(moving, jacobian)
-        loss, pull = self._robust(patches.loss)
-        weight = self._weight * pull
+        weight = self._weight
         return NormalEquations(
-            (self._weight * loss).sum(dim=(-2, -1)),
-            (self._weight * patches.ncc).sum(dim=(-2, -1)),
+            (weight * patches.loss).sum(dim=(-2, -1)),
+            (weight * patches.ncc).sum(dim=(-2, -1)),
             (weight[..., None, None] * patches.hessian).sum(dim=(-4, -3)),
             (weight[..., None] * patches.gradient).sum(dim=(-3, -2)),
         )
 
     def patch_equations(self, moving: torch.Tensor, jacobian: torch.Tensor, share: float) -> PatchEquations:
         patches = self._patches(moving, jacobian)
-        weight = share * self._weight * self._robust(patches.loss)[1]
+        weight = share * self._weight.expand_as(patches.ncc)
         use = weight > 0
         return PatchEquations(
             self._centres().expand(*use.shape, 2)[use],
@@ -195,13 +185,6 @@ class _PatchwiseNcc:
             (weight[..., None, None] * patches.hessian)[use],
             (weight[..., None] * patches.gradient)[use],
         )
-
-    def _robust(self, loss: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of each patch made robust, and its derivative, the weight of its equations."""
-        if math.isinf(self._tolerance):
-            return loss, torch.ones_like(loss)
-        relative = loss / self._tolerance
-        return self._tolerance * torch.log1p(relative), 1 / (1 + relative)
 
     def _patches(self, moving: torch.Tensor, jacobian: torch.Tensor | None) -> _Patches:
         """The equations of z(M) - z(F) in every patch, from covariances; without a Jacobian, their values."""
