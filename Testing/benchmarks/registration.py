@@ -45,11 +45,12 @@ def main() -> None:
     parser.add_argument("--deg", type=float, default=25.0)
     parser.add_argument("--mm", type=float, default=60.0)
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--anatomy", choices=list(ANATOMIES), action="append")
     parser.add_argument("--peer", type=int, default=0)
     options = parser.parse_args()
     rows = []
     with options.out.with_suffix(".jsonl").open("w") as file:
-        for anatomy in ANATOMIES:
+        for anatomy in options.anatomy or ANATOMIES:
             volume = volume_of(anatomy)
             density = density_of(volume)
             cases = {(case.view, case.disturbed): case for case in cases_of(volume)}

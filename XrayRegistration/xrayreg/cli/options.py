@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..register import FAR, NEAR, SearchRange
+from ..images import Volume
+from ..register import FAR, NEAR, SearchRange, within_its_size
 
 AIR_HU = -1000.0
 
@@ -36,9 +37,9 @@ def voxel_mm(options: argparse.Namespace) -> tuple[float, float, float] | None:
     return values
 
 
-def search_range(options: argparse.Namespace) -> SearchRange | None:
+def search_range(options: argparse.Namespace, volume: Volume) -> SearchRange | None:
     """--search-deg and --search-mm, or what stands for them; None where both are 0."""
-    default = FAR if options.init == "search" else NEAR
+    default = within_its_size(FAR if options.init == "search" else NEAR, volume.grid)
     turn = _three(options.search_deg, "--search-deg") or default.rotation_deg
     shift = _three(options.search_mm, "--search-mm") or default.translation_mm
     if not any(turn) and not any(shift):

@@ -78,7 +78,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "(default 25, with --init search 45; 0 with --search-mm 0 only refines the start)",
     )
     parser.add_argument(
-        "--search-mm", help="how far he may be shifted, mm (default 60, with --init search 100)"
+        "--search-mm",
+        help="how far the patient may be shifted, mm (default 60, with --init search 100, but for small "
+        "volumes no more than half the way from their middle to their corners)",
     )
     add_landmark_options(parser)
     parser.add_argument(
@@ -100,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     files = {"volume": described(options.volume), "xrays": [described(path) for path in options.xray]}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
-    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options))
+    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options, volume))
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
     alike = ", ".join(f"{view.name} {view.similarity:.3f}" for view in result.registration.views)

@@ -7,7 +7,7 @@ from .levels import Level
 from .refine import DEFAULT_LEVELS, FAR, NEAR, Progress, refine
 from .result import RegisteredView, Registration
 from .rigid import RegisteredRig, groups, register_rigid, similarity_of
-from .search import SearchRange
+from .search import SearchRange, within_its_size
 from .uncertainty import PoseUncertainty
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "register_rigid",
     "rig_pose_from_landmarks",
     "similarity_of",
+    "within_its_size",
 ]

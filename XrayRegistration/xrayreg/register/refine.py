@@ -5,7 +5,7 @@ are known), so one motion of the patient is sought: ``camera_from_patient = star
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ DEFAULT_LEVELS = (
     Level(128, _BOTH, poses=3, margin=0.15, iterations=10, step_px=0.05),
     Level(256, _BOTH, poses=1, margin=0.1, iterations=8, step_px=0.02),
 )
-_SEARCH = Level(32, (Term(True, None),), poses=1, margin=0.1, iterations=0, step_px=0.0)
+_SEARCH = Level(0, (Term(True, None),), poses=1, margin=0.1, iterations=0, step_px=0.0)
 _SCORED = 6  # candidates compared at the first level for each that is refined there
 _TRIED_AT_ONCE = 64
 _SAME_PX = 0.5  # poses this near to a better one are left out
@@ -94,7 +94,7 @@ def refine(
     for number, level in enumerate(levels):
         problem = Problem(density, xrays, motions, level, weights)
         if number == 0 and search is not None:
-            coarse = Problem(density, xrays, motions, _SEARCH, weights)
+            coarse = Problem(density, xrays, motions, replace(_SEARCH, pixels=search.pixels), weights)
             margin_mm = max(search.translation_mm)
             for best, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
                 yield Progress(0, len(levels), len(best), 0, 1 - fit, fit, best[min(1, len(best) - 1)])

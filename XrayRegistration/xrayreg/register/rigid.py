@@ -99,8 +99,9 @@ def _efforts(
     if search is None:
         return [(levels, None)]
     quick = tuple(replace(level, poses=max(1, level.poses // 3)) for level in levels)
-    fewer, more = (replace(search, candidates=max(2, round(part * search.candidates))) for part in (0.25, 4))
-    return [(quick, fewer), (levels, search), (levels, more)]
+    fewer = replace(search, candidates=max(2, search.candidates // 4))
+    finer = replace(search, pixels=levels[0].pixels)
+    return [(quick, fewer), (levels, finer), (levels, replace(finer, candidates=4 * search.candidates))]
 
 
 def _attempt(

@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..errors import InputError
 from ..geometry import about
+from ..images import Grid
 from .problem import Problem, apply_each
 
 _PLACES = 3  # tried for each candidate
@@ -24,6 +25,7 @@ class SearchRange:
             full turn.
         translation_mm: (x, y, z) largest shift along each patient axis.
         candidates: how many poses are looked at.
+        pixels: to about this many the longer side of the X-ray is averaged for that.
 
     Raises:
         InputError: if a range is negative or no number.
@@ -32,6 +34,7 @@ class SearchRange:
     rotation_deg: tuple[float, float, float]
     translation_mm: tuple[float, float, float]
     candidates: int = 256
+    pixels: int = 32
 
     def __post_init__(self):
         limits = np.array([*self.rotation_deg, *self.translation_mm], dtype=float)
@@ -47,6 +50,15 @@ class SearchRange:
             )
         if self.candidates < 1:
             raise InputError(f"a search needs candidates, not {self.candidates}")
+
+
+def within_its_size(search: SearchRange, grid: Grid) -> SearchRange:
+    """The search with shifts of no more than half the distance from the volume's centre to its corners.
+
+    A single bone 60 mm away from its start would lie where another bone is.
+    """
+    reach = 0.5 * float(np.linalg.norm(grid.corners_patient - grid.centre_patient, axis=1).mean())
+    return replace(search, translation_mm=tuple(min(shift, reach) for shift in search.translation_mm))
 
 
 def candidate_motions(search: SearchRange, centre: np.ndarray) -> np.ndarray:
