@@ -8,7 +8,7 @@ ifneq ($(wildcard $(TEST_DATA)/.),)
 export XRAYREG_TEST_DATA ?= $(TEST_DATA)
 endif
 
-.PHONY: help setup demo test benchmark lint format clean
+.PHONY: help setup demo test benchmark registration lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -27,6 +27,12 @@ benchmark: setup  ## time rendering against nanodrr and DiffDRR, which it instal
 	.venv-benchmark/bin/pip install -q -c constraints.txt -e . nanodrr==0.1.7 diffdrr==0.6.1
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/first_call.py
 	OMP_WAIT_POLICY=PASSIVE .venv-benchmark/bin/python Testing/benchmarks/renderers.py
+
+registration: setup  ## capture range and accuracy of registration, on simulated and real X-rays, into build/ (an hour)
+	mkdir -p build
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/single --starts 10
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/pairs --starts 6 --pairs
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/wrist.py build/wrist --starts 10
 
 lint: setup  ## check style and formatting
 	$(BIN)/ruff check .
