@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from commands import Answer, start_process
-from xrayreg.cli import main
+from standing_still import stay
+from xrayreg.cli import main, pipeline
 from xrayreg.evaluate.demo_case import FILES_SHA256
 
 
@@ -24,6 +25,13 @@ def xrayreg(capsys):
         return Answer(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def at_start(monkeypatch):
+    """Registration finds that nothing has to move, at once; and there is no scene writer."""
+    monkeypatch.setattr(pipeline, "register_rigid", stay)
+    monkeypatch.setattr(pipeline, "entry_points", lambda group: [])
 
 
 @pytest.fixture

@@ -36,7 +36,6 @@ from looking import (
     yellow,
 )
 from PIL import Image
-from standing_still import stay
 from xrayreg.cli import main, pipeline
 from xrayreg.geometry import about, inverse
 
@@ -140,14 +139,6 @@ def registered(ct, views, segmentation, names, tmp_path_factory):
         return done[way]
 
     return get
-
-
-@pytest.fixture
-def at_start(monkeypatch):
-    """Registration finds that nothing has to move, at once; and there is no scene writer."""
-
-    monkeypatch.setattr(pipeline, "register_rigid", stay)
-    monkeypatch.setattr(pipeline, "entry_points", lambda group: [])
 
 
 # --- Poses ---

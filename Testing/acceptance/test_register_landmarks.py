@@ -7,8 +7,6 @@ import numpy as np
 import phantom
 import pytest
 from looking import contents, mean_tre_mm, pose_of, project, read_json
-from standing_still import stay
-from xrayreg.cli import pipeline
 from xrayreg.geometry import about, inverse
 from xrayreg.images import Markup, write_markups
 
@@ -34,14 +32,6 @@ def ct(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def views(ct) -> list[phantom.View]:
     return phantom.make_views(ct)
-
-
-@pytest.fixture
-def at_start(monkeypatch):
-    """Registration finds that nothing has to move, at once; and there is no scene writer."""
-
-    monkeypatch.setattr(pipeline, "register_rigid", stay)
-    monkeypatch.setattr(pipeline, "entry_points", lambda group: [])
 
 
 def clicks(view, names) -> dict[str, tuple[int, int]]:

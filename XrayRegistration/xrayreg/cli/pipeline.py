@@ -18,7 +18,6 @@ from ..register import (
     Confidence,
     PoseUncertainty,
     Progress,
-    RegisteredRig,
     RegisteredView,
     Registration,
     SearchRange,
@@ -49,7 +48,7 @@ class Inputs:
     xrays: tuple[Xray, ...]
     overlay: Overlay
     files: dict
-    search: SearchRange = NEAR
+    search: SearchRange | None = NEAR
 
 
 def described(path: Path, shown_as: Path | None = None) -> dict:
@@ -91,10 +90,12 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     views = tuple(by_name[xray.name] for xray in inputs.xrays)
     registration = Registration(inputs.volume, views, seconds)
     confidence = least([confidence_in(rig.evidence) for rig in rigs])
-    fields = _registration_json(inputs, registration, density.values.device.type, confidence, rigs)
+    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
+    body = rigs[0].uncertainty if len(rigs) == 1 else None
+    device = density.values.device.type
+    fields = _registration_json(inputs, registration, device, confidence, uncertainties, body)
     (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
     drrs = {}
-    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
     for view in views:
         say(f"drawing {view.name}")
         _write_transform(folder / f"camera_from_patient_{view.name}.tfm", view.camera.camera_from_patient)
@@ -129,10 +130,10 @@ def _registration_json(
     registration: Registration,
     device: str,
     confidence: Confidence,
-    rigs: tuple[RegisteredRig, ...],
+    uncertainties: dict[str, PoseUncertainty],
+    body: PoseUncertainty | None,
 ) -> dict:
-    """The content of registration.json."""
-    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
+    """The content of registration.json; ``uncertainties`` by view, ``body`` None if views moved apart."""
     return {
         "schema_version": SCHEMA_VERSION,
         "software": {
@@ -149,7 +150,7 @@ def _registration_json(
                 "name": registration.volume.name,
                 "label": None,
                 "patient_from_rest": np.eye(4).tolist(),
-                "covariance": rigs[0].uncertainty.covariance.tolist() if len(rigs) == 1 else None,
+                "covariance": None if body is None else body.covariance.tolist(),
             }
         ],
         "targets": _targets_json(inputs.overlay, uncertainties),

@@ -81,16 +81,18 @@ def gather(density: Density, xrays: Sequence[Xray]) -> tuple[Evidence, PoseUncer
     patches = problem.patches(here)
     uncertainty = pose_uncertainty(problem, here, patches)
     points = problem.corners
-    alike = problem.similarities(here)
+    alike = [float((part.weight * part.ncc).sum()) for part in patches]
     worst = int(np.argmin(alike))
     rivals, mirrored = _rivals(density, xrays), _rivals(density, [_mirrored(xray, density) for xray in xrays])
-    covered, inside = zip(*(_overlap(view.camera, view.mask, density) for view in problem.views), strict=True)
+    covered, inside = zip(
+        *(_overlap(view.camera, view.mask, density, points) for view in problem.views), strict=True
+    )
     weight = torch.cat([part.weight for part in patches])
     ncc = torch.cat([part.ncc for part in patches])
     cameras = [view.camera for view in problem.views]
     return (
         Evidence(
-            similarity=float(alike[worst]),
+            similarity=alike[worst],
             reachable=_reachable(problem, worst, density),
             agreement=rivals.agreement,
             lead=rivals.mine - rivals.others,
@@ -194,12 +196,11 @@ def _gain(image: torch.Tensor, drr: torch.Tensor, mask: torch.Tensor) -> float:
     return float(image[mask].std() / drr[mask].std().clamp(min=1e-12))
 
 
-def _overlap(camera: Camera, mask: torch.Tensor, density: Density) -> tuple[float, float]:
-    """Share of the open pixels that the volume covers, and of the volume's inner corners in the image."""
+def _overlap(camera: Camera, mask: torch.Tensor, density: Density, points: np.ndarray) -> tuple[float, float]:
+    """Share of the open pixels that the volume covers, and of points (n, 3), patient, mm, in the image."""
     box = Density(torch.ones((1, 1, 1)).to(density.values), _box_of(density))
     covered = render(box, camera) > 0
-    middle = density.grid.centre_patient + 0.5 * (density.grid.corners_patient - density.grid.centre_patient)
-    pixel = camera.project(middle)
+    pixel = camera.project(points)
     inside = ((pixel > -0.5) & (pixel < np.array(camera.size) - 0.5)).all(axis=1)
     return float((covered & mask).sum() / mask.sum()), float(inside.mean())
 
@@ -222,13 +223,10 @@ def _seen(covariances: np.ndarray, cameras: Sequence[Camera]) -> float:
 
 
 def _pull_of_regions(patches: Sequence[PatchEquations], problem: Problem) -> float:
-    """Root mean square of the steps of the images' quarters, each with the rest held to a tenth."""
+    """Of the images' quarters, each against its own view."""
     steps = []
     for view, part in zip(problem.views, patches, strict=True):
-        gradients, hessians = block_sums(part, view.camera.size, 2)
-        whole = hessians.sum(axis=0)
-        for gradient, hessian in zip(gradients, hessians, strict=True):
-            steps.append(_step_mm(hessian + 0.1 * whole, gradient, problem))
+        steps += _steps_mm(*block_sums(part, view.camera.size, 2), problem)
     return float(np.sqrt(np.mean(np.square(steps))))
 
 
@@ -237,12 +235,17 @@ def _pull_of_views(patches: Sequence[PatchEquations], problem: Problem) -> float
         return 0.0
     gradients = [part.gradient.double().cpu().numpy().sum(axis=0) for part in patches]
     hessians = [part.hessian.double().cpu().numpy().sum(axis=0) for part in patches]
-    whole = np.sum(hessians, axis=0)
-    steps = [
-        _step_mm(hessian + 0.1 * whole, gradient, problem)
+    steps = _steps_mm(np.stack(gradients), np.stack(hessians), problem)
+    return float(np.sqrt(np.mean(np.square(steps))))
+
+
+def _steps_mm(gradients: np.ndarray, hessians: np.ndarray, problem: Problem) -> list[float]:
+    """How far each of n parts (n, 6), (n, 6, 6) steps by itself, held by a tenth of all together."""
+    held = 0.1 * hessians.sum(axis=0)
+    return [
+        _step_mm(hessian + held, gradient, problem)
         for gradient, hessian in zip(gradients, hessians, strict=True)
     ]
-    return float(np.sqrt(np.mean(np.square(steps))))
 
 
 def _step_mm(hessian: np.ndarray, gradient: np.ndarray, problem: Problem) -> float:

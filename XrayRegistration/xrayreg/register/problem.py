@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..geometry import about, adjoint, translation
-from ..images import Xray
+from ..images import Grid, Xray
 from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import NormalEquations, PatchEquations, Shifts
 from .levels import Level, LevelView, prepare_view
@@ -51,7 +51,6 @@ class Problem:
         level: Level,
         weights: Sequence[float] | None = None,
     ):
-        self.xrays = tuple(xrays)
         self.views = tuple(prepare_view(xray, motions, density, level) for xray in xrays)
         self._densities = [
             density.matched(view.camera.moved(_first_pose(view, motions))) for view in self.views
@@ -61,7 +60,7 @@ class Problem:
         self.centre = density.grid.centre_patient
         self.pixel_mm = min(view.camera.pixel_size_at(self.centre) for view in self.views)
         self.corners = self.centre + 0.5 * (density.grid.corners_patient - self.centre)
-        self.radius_mm = anatomy_radius_mm(density)
+        self.radius_mm = anatomy_radius_mm(density.grid)
 
     def at(self, motions: np.ndarray) -> Evaluation:
         """At motions (B, 4, 4)."""
@@ -145,24 +144,14 @@ class Problem:
         seen = np.einsum("vij,npj->vnpi", across, difference)
         return np.sqrt((seen**2).sum(axis=3).mean(axis=(0, 2)))
 
-    def similarities(self, motion: np.ndarray) -> np.ndarray:
-        """(views,) similarity of each view at one motion (4, 4)."""
-        return np.array(
-            [
-                float(view.comparison.similarity(render(density, view.camera, camera_from_patient=pose))[0])
-                for view, density, _ in self._each()
-                for pose in [_poses(view.camera, motion[None])]
-            ]
-        )
-
     def length_mm(self, twist: np.ndarray) -> float:
         """How far a twist about the centre moves the anatomy, roughly."""
         return float(np.hypot(self.radius_mm * np.linalg.norm(twist[:3]), np.linalg.norm(twist[3:])))
 
 
-def anatomy_radius_mm(density: Density) -> float:
+def anatomy_radius_mm(grid: Grid) -> float:
     """A typical lever arm: a turn by omega about the centre moves the anatomy by radius * omega."""
-    corners = density.grid.corners_patient - density.grid.centre_patient
+    corners = grid.corners_patient - grid.centre_patient
     return 0.5 * float(np.linalg.norm(corners, axis=1).mean())
 
 

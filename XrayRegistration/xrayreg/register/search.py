@@ -10,7 +10,7 @@ import torch
 from ..errors import InputError
 from ..geometry import about
 from ..images import Grid
-from .problem import Problem, apply_each
+from .problem import Problem, anatomy_radius_mm, apply_each
 
 _PLACES = 3  # tried for each candidate
 _MISS_MM = 15.0  # a pixel of the coarsest level, and what a wrong orientation adds
@@ -57,7 +57,7 @@ def within_its_size(search: SearchRange, grid: Grid) -> SearchRange:
 
     A single bone 60 mm away from its start would lie where another bone is.
     """
-    reach = 0.5 * float(np.linalg.norm(grid.corners_patient - grid.centre_patient, axis=1).mean())
+    reach = anatomy_radius_mm(grid)
     return replace(search, translation_mm=tuple(min(shift, reach) for shift in search.translation_mm))
 
 
