@@ -1,7 +1,7 @@
 """From evidence to a verdict: reasons in words, orderings that hold however the model was trained."""
 
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -176,11 +176,16 @@ def test_evidence_beyond_what_was_learned_counts_as_its_bound():
         assert over.success_probability == pytest.approx(1 / (1 + math.exp(-3)))
 
 
+def test_a_pose_far_beyond_what_was_searched_is_rejected():
+    assert confidence_in(replace(GOOD, strayed=1.0)).verdict == "accept"
+    statement = confidence_in(replace(GOOD, strayed=3.0))
+    assert statement.verdict == "reject"
+    assert said(statement, "3.0 times as far from its start as was searched")
+
+
 def test_better_evidence_is_more_probable_and_errs_less():
-    steps = [
-        confidence_in(Evidence(*(BAD.values() + part * (GOOD.values() - BAD.values()))))
-        for part in np.linspace(0, 1, 5)
-    ]
+    bad, good = np.array(astuple(BAD)), np.array(astuple(GOOD))
+    steps = [confidence_in(Evidence(*(bad + part * (good - bad)))) for part in np.linspace(0, 1, 5)]
     probabilities = [step.success_probability for step in steps]
     assert probabilities == sorted(probabilities)
     assert probabilities[-1] > probabilities[0] + 0.5

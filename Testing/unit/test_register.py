@@ -141,8 +141,8 @@ def test_progress_counts_levels_poses_and_iterations_and_only_improves(two_views
         assert all(1 <= state.poses <= level.poses for state in refining)
         assert [state.iteration for state in refining] == list(range(len(refining)))
         assert len(refining) <= level.iterations + 1
-        losses = [state.loss for state in refining]
-        assert losses == sorted(losses, reverse=True)
+        alike = [state.similarity for state in refining]
+        assert alike == sorted(alike)
 
 
 def test_progress_shows_the_drr_of_each_view_at_the_best_pose(two_views, truth):

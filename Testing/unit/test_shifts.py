@@ -51,12 +51,25 @@ def test_a_part_is_found_at_the_shift_it_was_cut_out_at(row, column, shift):
 
 
 def test_a_perfect_match_fits_by_nearly_one_and_its_negative_by_minus_as_much():
-    # One place only: the floor, 0.05 of the largest energy, is all that takes off 1.
+    # One place only: the floor, 0.05 of the largest energy, takes off 1, and that the X-ray's gradients are
+    # evened out, which those of an even texture hardly need.
     perfect = 1 / np.sqrt(1.05)
     _, fits = best(cut(N, M), cut(N, M))
-    assert float(fits[0]) == pytest.approx(perfect, abs=1e-9)
-    _, fits = best(-cut(N, M), cut(N, M))
-    assert float(fits[0]) == pytest.approx(-perfect, abs=1e-9)
+    assert 0.98 * perfect < float(fits[0]) <= perfect
+    _, negative = best(-cut(N, M), cut(N, M))
+    assert float(negative[0]) == pytest.approx(-float(fits[0]), abs=1e-9)
+
+
+def test_a_faint_part_is_found_beside_strong_edges():
+    # A part of the anatomy, and in the X-ray elsewhere also bars a hundred times as strong.
+    moving = torch.zeros(60, 90, dtype=torch.float64)
+    moving[24:36, 39:51] = texture(3, (12, 12))
+    fixed = torch.zeros(40, 60, dtype=torch.float64)
+    fixed[6:18, 10:22] = moving[24:36, 39:51]
+    fixed[:, 40::4] = 100
+    # In the X-ray's frame it is at (column 39 - 15, row 24 - 10) of the larger image, and must go to (10, 6).
+    (shift,), _ = best(fixed, moving, torch.ones(40, 60, dtype=torch.bool))
+    assert shift == [-14, -8]
 
 
 def test_an_unrelated_image_fits_nowhere():

@@ -150,7 +150,7 @@ def test_what_lies_under_the_mask_does_not_matter(terms):
     )
     before = expected.normal_equations(moving, jacobian)
     after = found.normal_equations(spoilt_moving, spoilt_jacobian)
-    assert float(after.loss) == pytest.approx(float(before.loss), abs=1e-9)
+    assert float(after.similarity) == pytest.approx(float(before.similarity), abs=1e-9)
     torch.testing.assert_close(after.gradient, before.gradient, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(after.hessian, before.hessian, rtol=1e-9, atol=1e-9)
 
@@ -169,18 +169,18 @@ JACOBIAN = torch.stack([texture(n) for n in range(2, 8)], dim=-1)
 
 
 @EVERY
-def test_loss_is_one_minus_similarity(terms):
-    # Exact but for the floor, which shortens the unit vectors by up to 1e-4 of their square.
+def test_an_empty_drr_is_no_better_than_one_that_fits_poorly(terms):
+    # Steps are taken to where the similarity rises: out of the image, where there is nothing, it must not.
     comparison = Comparison(FIXED, OPEN, terms)
-    for part in (0.0, 0.3, 1.0):
-        moving = FIXED + part * OTHER
-        loss = comparison.normal_equations(moving, JACOBIAN).loss
-        assert loss == pytest.approx(1 - float(comparison.similarity(moving)), abs=2 * FLOOR)
+    empty, poor = (comparison.normal_equations(image, JACOBIAN) for image in (0 * OTHER, FIXED + 3 * OTHER))
+    assert float(empty.similarity) == pytest.approx(0, abs=1e-3)
+    assert 0.1 < float(poor.similarity) < 0.6
+    assert float(poor.similarity) == pytest.approx(float(comparison.similarity(FIXED + 3 * OTHER)), abs=1e-12)
 
 
 def central_differences(comparison, moving, jacobian, step=1e-5):
     def loss(image):
-        return comparison.normal_equations(image, jacobian).loss
+        return 1 - comparison.similarity(image)
 
     return torch.tensor(
         [(loss(moving + step * d) - loss(moving - step * d)) / (2 * step) for d in jacobian.unbind(-1)],
@@ -234,18 +234,16 @@ def test_gauss_newton_matrix_predicts_the_loss_around_a_perfect_match(terms):
     torch.testing.assert_close(at_match.hessian, at_match.hessian.T)
     assert torch.linalg.eigvalsh(at_match.hessian).min() > 0
     direction = torch.tensor([1.0, -2, 3, 1, -1, 2], dtype=torch.float64)
-    losses = [
-        comparison.normal_equations(FIXED + t * JACOBIAN @ direction, JACOBIAN).loss for t in (-1e-3, 1e-3)
-    ]
+    alike = [float(comparison.similarity(FIXED + t * JACOBIAN @ direction)) for t in (-1e-3, 1e-3)]
     predicted = 1e-6 * float(direction @ at_match.hessian @ direction) / 2
-    assert np.mean(losses) - at_match.loss == pytest.approx(predicted, rel=1e-2)
+    assert float(at_match.similarity) - np.mean(alike) == pytest.approx(predicted, rel=1e-2)
 
 
 def test_normal_equations_add_up():
     comparison = Comparison(FIXED, OPEN, PATCHES)
     one, two = (comparison.normal_equations(FIXED + part * OTHER, JACOBIAN) for part in (0.3, 1.0))
     total = one + two
-    assert total.loss == one.loss + two.loss
+    assert total.similarity == one.similarity + two.similarity
     torch.testing.assert_close(total.gradient, one.gradient + two.gradient)
     torch.testing.assert_close(total.hessian, one.hessian + two.hessian)
 
@@ -265,7 +263,7 @@ def test_a_flat_drr_is_not_alike_and_gives_no_nan(terms, dtype):
         equations = comparison.normal_equations(moving.to(dtype), JACOBIAN.to(dtype))
         assert value.item() == pytest.approx(0, abs=1e-3)
         assert torch.isfinite(by_pixel).all()
-        assert np.isfinite(equations.loss)
+        assert torch.isfinite(equations.similarity)
         assert torch.isfinite(equations.gradient).all()
         assert torch.isfinite(equations.hessian).all()
 

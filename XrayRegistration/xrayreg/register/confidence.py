@@ -19,6 +19,7 @@ from .evidence import Evidence
 SUCCESS_MM = 2.0
 _ACCEPTED, _REJECTED = 0.95, 0.2  # success probabilities
 _LARGEST_P95_MM = 3.0  # of what is accepted
+_STRAYED = 1.5
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ def _grave(e: Evidence) -> list[str]:
         reasons.append(
             f"the X-ray hardly resembles the DRR (similarity {e.similarity:.2f}, this volume could reach "
             f"{e.reachable:.2f}): another patient or region, or a failure"
+        )
+    if e.strayed > _STRAYED:
+        reasons.append(
+            f"the pose lies {e.strayed:.1f} times as far from its start as was searched: check the start, the "
+            "source-to-detector distance and the pixel size, or give another view"
         )
     return reasons
 

@@ -5,7 +5,7 @@ view, the mirrored volume, what this volume could reach under the image's noise.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ _SAME_MM = 4.0  # in the planes of the views: a pose nearer than this is the sam
 _SAME_COARSE_MM = 10.0
 _SCORED = 6  # starts compared for each that is refined
 _TRIED_FINER = 2
+_MOST = 0.5  # of other starts
 _UNLIKE = 0.1  # a patch of lower NCC shows something else
 
 
@@ -50,6 +51,8 @@ class Evidence:
         covered: share of the X-rays' compared pixels that the volume covers; the least of the views.
         inside: share of the volume's box that projects into the X-rays; the least of the views.
         unlike: share of the compared patches, by weight, that show something else.
+        strayed: how far the anatomy's centre lies from its start, by the farthest that the search allows; 0
+            if there was none.
     """
 
     similarity: float
@@ -65,9 +68,7 @@ class Evidence:
     covered: float
     inside: float
     unlike: float
-
-    def values(self) -> np.ndarray:
-        return np.array([getattr(self, field.name) for field in fields(self)], dtype=float)
+    strayed: float = 0.0
 
 
 def gather(density: Density, xrays: Sequence[Xray]) -> tuple[Evidence, PoseUncertainty, np.ndarray | None]:
@@ -83,7 +84,12 @@ def gather(density: Density, xrays: Sequence[Xray]) -> tuple[Evidence, PoseUncer
     points = problem.corners
     alike = [float((part.weight * part.ncc).sum()) for part in patches]
     worst = int(np.argmin(alike))
-    rivals, mirrored = _rivals(density, xrays), _rivals(density, [_mirrored(xray, density) for xray in xrays])
+    coarse = _COARSE
+    rivals = _rivals(density, xrays, coarse)
+    if rivals.agreement < _MOST:  # a thin bone among others is found only at finer pixels
+        coarse = replace(_COARSE, pixels=48)
+        rivals = _rivals(density, xrays, coarse)
+    mirrored = _rivals(density, [_mirrored(xray, density) for xray in xrays], coarse)
     covered, inside = zip(
         *(_overlap(view.camera, view.mask, density, points) for view in problem.views), strict=True
     )
@@ -128,17 +134,17 @@ class _Rivals:
     motion: np.ndarray
 
 
-def _rivals(density: Density, xrays: Sequence[Xray]) -> _Rivals:
-    """Search around the poses in the cameras, as if they were not known."""
+def _rivals(density: Density, xrays: Sequence[Xray], level: Level) -> _Rivals:
+    """Search around the poses in the cameras, as if they were not known, first at a coarse level."""
     motions = candidate_motions(_AROUND, density.grid.centre_patient)
-    coarse = Problem(density, xrays, motions, _COARSE)
+    coarse = Problem(density, xrays, motions, level)
     tried, fit = shifted(coarse, without_visible_shift(coarse, motions), max(_AROUND.translation_mm))
-    tried = tried[np.argsort(-fit)[: _SCORED * _COARSE.poses]]
-    tried = tried[np.argsort(-coarse.similarity(tried))[: _COARSE.poses]]
-    state = settled(levenberg_marquardt(coarse, tried, _COARSE.iterations, _COARSE.step_px))
+    tried = tried[np.argsort(-fit)[: _SCORED * level.poses]]
+    tried = tried[np.argsort(-coarse.similarity(tried))[: level.poses]]
+    state = settled(levenberg_marquardt(coarse, tried, level.iterations, level.step_px))
     here = np.eye(4)
     agree = coarse.seen_distances_mm(here, state.motions) < _SAME_COARSE_MM
-    away = state.motions[~agree][np.argsort(state.loss[~agree])][:_TRIED_FINER]
+    away = state.motions[~agree][np.argsort(-state.similarity[~agree])][:_TRIED_FINER]
     finer = Problem(density, xrays, [here], _FINER)
     starts = np.concatenate([here[None], away])
     mine = float(finer.similarity(here[None])[0])
@@ -174,7 +180,7 @@ def _reachable(problem: Problem, number: int, density: Density) -> float:
     view = problem.views[number]
     drr = render(density.matched(view.camera), view.camera)
     pixel_mm = view.camera.pixel_size_at(density.grid.centre_patient)
-    finer = render(density.to_spacing(0.5 * pixel_mm), view.camera, subsamples=2)
+    finer = render(density.to_spacing(0.5 * pixel_mm), view.camera)
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(finer.shape, generator=generator).to(finer) * _noise(view.image, view.mask)
     scale = _gain(view.image, drr, view.mask)

@@ -20,7 +20,8 @@ class Level:
     """One rung of the ladder.
 
     Attributes:
-        pixels: the longer side of the cropped X-ray is averaged down to about this many pixels.
+        pixels: the X-ray is averaged until the longer side of the anatomy, at its start and with the margin,
+            has about this many.
         terms: what is compared.
         poses: how many of the best poses of the rung before are refined here.
         margin: widens the anatomy's box in the image by this part of its size, on each side.
@@ -61,9 +62,10 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
     Raises:
         InputError: if the volume does not project onto unmasked pixels.
     """
-    poses = [xray.camera.camera_from_patient @ motion for motion in motions]
+    poses = xray.camera.camera_from_patient @ np.stack(motions)
     first, size = anatomy_box(xray.camera, poses, density, level.margin, xray.name)
-    factor = max(1, min(round(max(size) / level.pixels), min(size) // _FEWEST))
+    _, alone = anatomy_box(xray.camera, poses[:1], density, level.margin, xray.name)
+    factor = max(1, min(round(max(alone) / level.pixels), min(size) // _FEWEST))
     small = xray.cropped(first, size).binned(factor)
     like = density.values
     image = torch.as_tensor(small.line_integrals, dtype=like.dtype, device=like.device)
@@ -74,10 +76,15 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
 
 
 def anatomy_box(
-    camera: Camera, poses: Sequence[np.ndarray], density: Density, margin: float, name: str
+    camera: Camera, poses: np.ndarray, density: Density, margin: float, name: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First pixel and size, (column, row) each, of the image part in which the volume's box may lie."""
-    corners = np.concatenate([camera.moved(pose).project(density.grid.corners_patient) for pose in poses])
+    """First pixel and size, (column, row) each, of the image part in which the volume's box may lie.
+
+    Args:
+        poses: (n, 4, 4) camera_from_patient, tried.
+    """
+    in_camera = density.grid.corners_patient @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
+    corners = camera.moved(np.eye(4)).project(in_camera.reshape(-1, 3))
     if np.isnan(corners).any():  # the source is inside or beside the box: every pixel may see it
         return (0, 0), camera.size
     low, high = corners.min(axis=0), corners.max(axis=0)

@@ -19,13 +19,12 @@ class Evaluation:
     """The problem at B motions, linearised; by a twist about the anatomy's centre, left of the motion.
 
     Attributes:
-        loss, similarity: (B,) weighted means over the views.
+        similarity: (B,) weighted mean over the views.
         hessian: (B, 6, 6) and
-        gradient: (B, 6) of the loss.
+        gradient: (B, 6) of 1 - similarity.
         images: for each view the DRRs (B, row, column) of its cropped, averaged X-ray.
     """
 
-    loss: np.ndarray
     similarity: np.ndarray
     hessian: np.ndarray
     gradient: np.ndarray
@@ -75,7 +74,7 @@ class Problem:
         return Evaluation(
             *(
                 part.double().cpu().numpy()
-                for part in (total.loss, total.similarity, total.hessian, total.gradient)
+                for part in (total.similarity, total.hessian, total.gradient)
             ),
             tuple(images),
         )
@@ -178,5 +177,5 @@ def _about_the_centre(equations, camera, centre: np.ndarray):
     hessian = turn.T @ equations.hessian @ turn
     gradient = equations.gradient @ turn
     if isinstance(equations, NormalEquations):
-        return NormalEquations(equations.loss, equations.similarity, hessian, gradient)
+        return NormalEquations(equations.similarity, hessian, gradient)
     return PatchEquations(equations.centres, equations.weight, equations.ncc, hessian, gradient)

@@ -46,8 +46,7 @@ class Progress:
         level, levels: which rung, from 0, of how many; the search counts to the first.
         poses: how many are at work.
         iteration: within the level; 0 while candidates are scored.
-        loss: of the best pose; what is minimised, falls within a level.
-        similarity: of the best pose, mean over views.
+        similarity: of the best pose, mean over views; rises within a level.
         patient_motion: (4, 4) best motion of the anatomy since the start, patient frame, mm; best so far
             at this level.
         images: DRR of each view at that pose, cropped and averaged as the level compares; none while
@@ -58,7 +57,6 @@ class Progress:
     levels: int
     poses: int
     iteration: int
-    loss: float
     similarity: float
     patient_motion: np.ndarray
     images: tuple[torch.Tensor, ...] = ()
@@ -97,13 +95,13 @@ def refine(
             coarse = Problem(density, xrays, motions, replace(_SEARCH, pixels=search.pixels), weights)
             margin_mm = max(search.translation_mm)
             for best, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
-                yield Progress(0, len(levels), len(best), 0, 1 - fit, fit, best[min(1, len(best) - 1)])
+                yield Progress(0, len(levels), len(best), 0, fit, best[min(1, len(best) - 1)])
             motions = _different(problem, best[np.argsort(-problem.similarity(best))], level.poses)
         starts = motions[: level.poses]
         states = levenberg_marquardt(problem, starts, level.iterations, level.step_px)
         for iteration, state in enumerate(states):
             yield _progress(number, len(levels), iteration, state)
-        motions = _different(problem, state.motions[np.argsort(state.loss)], len(starts))
+        motions = _different(problem, state.motions[np.argsort(-state.similarity)], len(starts))
 
 
 def _progress(level: int, levels: int, iteration: int, state: Poses) -> Progress:
@@ -113,7 +111,6 @@ def _progress(level: int, levels: int, iteration: int, state: Poses) -> Progress
         levels,
         len(state.motions),
         iteration,
-        float(state.loss[best]),
         float(state.similarity[best]),
         state.motions[best],
         state.images,

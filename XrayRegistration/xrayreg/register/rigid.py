@@ -9,6 +9,7 @@ from ..images import Xray
 from ..render import Density, render
 from .evidence import Evidence, gather
 from .levels import Level, prepare_view
+from .problem import apply_each
 from .refine import DEFAULT_LEVELS, NEAR, Progress, refine
 from .result import RegisteredView
 from .search import SearchRange
@@ -78,7 +79,7 @@ def _registered(
     search: SearchRange | None,
     progress: Callable[[Progress], None],
 ) -> RegisteredRig:
-    """A quick search; if the evidence is not plain a thorough one, then one of four times the candidates."""
+    """A quick search; if the evidence is not plain a thorough one, then a finer one of more candidates."""
     best = None
     for effort, reach in _efforts(levels, search):
         tried = _attempt(density, xrays, np.eye(4), effort, reach, progress)
@@ -90,7 +91,16 @@ def _registered(
         if _is_plain(best.evidence):
             break
     views = tuple(_view(density, xray, best.motion) for xray in xrays)
-    return RegisteredRig(views, best.evidence, best.uncertainty)
+    evidence = best.evidence
+    if search is not None:
+        evidence = replace(evidence, strayed=_strayed(density.grid.centre_patient, best.motion, search))
+    return RegisteredRig(views, evidence, best.uncertainty)
+
+
+def _strayed(centre: np.ndarray, motion: np.ndarray, search: SearchRange) -> float:
+    """How far a motion moves the centre, by the farthest that the search allows."""
+    (moved,) = apply_each(motion[None], centre)
+    return float(np.linalg.norm(moved - centre) / max(1.0, np.linalg.norm(search.translation_mm)))
 
 
 def _efforts(
@@ -101,7 +111,9 @@ def _efforts(
     quick = tuple(replace(level, poses=max(1, level.poses // 3)) for level in levels)
     fewer = replace(search, candidates=max(2, search.candidates // 4))
     finer = replace(search, pixels=levels[0].pixels)
-    return [(quick, fewer), (levels, finer), (levels, replace(finer, candidates=4 * search.candidates))]
+    # A thin bone beside others is told from them only at finer pixels than the first level usually has.
+    fine = tuple(replace(level, pixels=min(4 * level.pixels // 3, levels[-1].pixels)) for level in levels)
+    return [(quick, fewer), (levels, finer), (fine, replace(finer, candidates=4 * search.candidates))]
 
 
 def _attempt(

@@ -21,19 +21,18 @@ class Poses:
 
     Attributes:
         motions: (B, 4, 4) of the anatomy since the start.
-        loss, similarity: (B,)
-        best: which has the lowest loss.
+        similarity: (B,)
+        best: which has the highest.
         images: DRR of each view, [row, column], at the best pose.
     """
 
     motions: np.ndarray
-    loss: np.ndarray
     similarity: np.ndarray
     images: tuple[torch.Tensor, ...]
 
     @property
     def best(self) -> int:
-        return int(np.argmin(self.loss))
+        return int(np.argmax(self.similarity))
 
 
 def levenberg_marquardt(
@@ -47,12 +46,12 @@ def levenberg_marquardt(
     """
     motions = np.array(motions)
     at = problem.at(motions)
-    loss, similarity, hessian, gradient = at.loss, at.similarity, at.hessian, at.gradient
-    best = int(np.argmin(loss))
+    similarity, hessian, gradient = at.similarity, at.hessian, at.gradient
+    best = int(np.argmax(similarity))
     images = tuple(image[best] for image in at.images)
     damping = np.full(len(motions), _FIRST_DAMPING)
     active = np.arange(len(motions))
-    yield Poses(motions.copy(), loss.copy(), similarity.copy(), images)
+    yield Poses(motions.copy(), similarity.copy(), images)
     for _ in range(iterations):
         twists = {n: _step(hessian[n], gradient[n], damping[n]) for n in active}
         active = np.array([n for n in active if problem.length_mm(twists[n]) >= step_px * problem.pixel_mm])
@@ -60,17 +59,17 @@ def levenberg_marquardt(
             return
         tried = np.stack([problem.moved(motions[n], twists[n]) for n in active])
         at = problem.at(tried)
-        better = at.loss < loss[active]
+        better = at.similarity > similarity[active]
         damping[active] = np.where(better, damping[active] / 4, np.maximum(damping[active], 1e-4) * 8)
         gained = active[better]
         motions[gained] = tried[better]
-        loss[gained], similarity[gained] = at.loss[better], at.similarity[better]
+        similarity[gained] = at.similarity[better]
         hessian[gained], gradient[gained] = at.hessian[better], at.gradient[better]
-        best = int(np.argmin(loss))
+        best = int(np.argmax(similarity))
         if best in gained:
             row = int(np.flatnonzero(active == best)[0])
             images = tuple(image[row] for image in at.images)
-        yield Poses(motions.copy(), loss.copy(), similarity.copy(), images)
+        yield Poses(motions.copy(), similarity.copy(), images)
 
 
 def settled(states: Iterator[Poses]) -> Poses:

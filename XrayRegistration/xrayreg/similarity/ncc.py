@@ -44,29 +44,24 @@ class NormalEquations:
     """The least-squares problem at each pose, linearised; "..." is a batch of poses, or nothing.
 
     Attributes:
-        loss: (...) half the weighted sum of squares; 1 - similarity where no patch of the DRR is flat.
         similarity: (...) the weighted mean of the NCCs.
-        hessian: (..., 6, 6) Gauss-Newton, J^T J.
-        gradient: (..., 6) of the loss.
+        hessian: (..., 6, 6) Gauss-Newton, J^T J, and
+        gradient: (..., 6) of the loss, 1 - similarity.
     """
 
-    loss: torch.Tensor
     similarity: torch.Tensor
     hessian: torch.Tensor
     gradient: torch.Tensor
 
     def __add__(self, other: "NormalEquations") -> "NormalEquations":
         return NormalEquations(
-            self.loss + other.loss,
             self.similarity + other.similarity,
             self.hessian + other.hessian,
             self.gradient + other.gradient,
         )
 
     def __mul__(self, factor: float) -> "NormalEquations":
-        return NormalEquations(
-            self.loss * factor, self.similarity * factor, self.hessian * factor, self.gradient * factor
-        )
+        return NormalEquations(self.similarity * factor, self.hessian * factor, self.gradient * factor)
 
 
 @dataclass(frozen=True)
@@ -124,7 +119,6 @@ class Comparison:
 class _Patches:
     """The least-squares problem of every patch: (..., channel, patch) and the axes of the derivatives."""
 
-    loss: torch.Tensor
     ncc: torch.Tensor
     hessian: torch.Tensor
     gradient: torch.Tensor
@@ -168,7 +162,6 @@ class _PatchwiseNcc:
         patches = self._patches(moving, jacobian)
         weight = self._weight
         return NormalEquations(
-            (weight * patches.loss).sum(dim=(-2, -1)),
             (weight * patches.ncc).sum(dim=(-2, -1)),
             (weight[..., None, None] * patches.hessian).sum(dim=(-4, -3)),
             (weight[..., None] * patches.gradient).sum(dim=(-3, -2)),
@@ -198,15 +191,14 @@ class _PatchwiseNcc:
         # The floor keeps flat patches of the DRR (outside the patient) at z = 0.
         floor = 1e-4 * square.detach().mean(dim=(-2, -1), keepdim=True) + 1e-20
         norm = (square + floor).sqrt()
-        length2 = square / norm.square()  # |z(M)|^2, 1 but for the floor
+        length2 = square / norm.square()  # |z(M)|^2, 1 but for the floor; the loss leaves it at 1
         ncc = covariance[..., 0, 1] / (norm * self._fixed_norm)
-        loss = 0.5 * (length2 + (self._fixed_norm > 1e-12) - 2 * ncc)
         along = covariance[..., 1, 2:] / norm[..., None]  # <z(M), dI>
         across = covariance[..., 0, 2:] / self._fixed_norm[..., None]  # <z(F), dI>
         outer = along[..., :, None] * along[..., None, :] * (length2[..., None, None] - 2)
         hessian = (covariance[..., 2:, 2:] + outer) / norm.square()[..., None, None]
-        gradient = (along * (1 - length2 + ncc)[..., None] - across) / norm[..., None]
-        return _Patches(loss, ncc, hessian, gradient)
+        gradient = (along * ncc[..., None] - across) / norm[..., None]
+        return _Patches(ncc, hessian, gradient)
 
     def _channels(self, images: torch.Tensor) -> torch.Tensor:
         """[..., channel, row, column]: the image itself, or its two smoothed derivatives (Sobel)."""

@@ -4,12 +4,16 @@ import torch
 
 _APART = 2  # pixels between places that count as different, at least
 _EMPTY = 0.05  # places with less than this part of the gradients of the whole do not win by chance
+_NEIGHBOURS = 25  # pixels across: the strength of an edge counts against those around it
+_FAINT = 0.05  # of the X-ray's mean square gradient: fainter neighbourhoods than this stay faint
 
 
 class Shifts:
     """A fixed X-ray ready to be compared with many larger DRRs at every shift.
 
-    The measure is the normalised correlation of the gradient images, over the open pixels.
+    The measure is the normalised correlation of the gradient images, over the open pixels. The X-ray's
+    gradients are divided by their local mean: a faint bone in soft tissue counts as much as a strong edge
+    elsewhere, to which everything would else be drawn.
 
     Args:
         fixed: [row, column] line integrals.
@@ -19,7 +23,7 @@ class Shifts:
     def __init__(self, fixed: torch.Tensor, mask: torch.Tensor):
         open_ = 1 - torch.nn.functional.max_pool2d(1 - mask[None].to(fixed.dtype), 3, stride=1, padding=1)
         filled = torch.where(mask, fixed, fixed[mask].mean())[None]
-        gradient = _gradients(filled)[0] * open_
+        gradient = _of_even_strength(_gradients(filled)[0] * open_, open_)
         self._kernel = (gradient / gradient.norm().clamp(min=1e-12))[None]
         self._square = self._kernel.square().sum(dim=1, keepdim=True)
         self._open = open_[None].expand(1, 2, -1, -1)
@@ -51,6 +55,17 @@ class Shifts:
         rows, columns = fit.shape[-2:]
         v, u = (rows - 1) // 2 - places // columns, (columns - 1) // 2 - places % columns
         return torch.stack([u, v], dim=-1), values
+
+
+def _of_even_strength(gradient: torch.Tensor, open_: torch.Tensor) -> torch.Tensor:
+    """Gradients [2, row, column] over their root mean square in the open pixels around."""
+    square = gradient.square().sum(dim=0, keepdim=True)
+    around, count = (
+        torch.nn.functional.avg_pool2d(image, _NEIGHBOURS, stride=1, padding=_NEIGHBOURS // 2)
+        for image in (square, open_)
+    )
+    local = around / count.clamp(min=1 / _NEIGHBOURS**2)
+    return gradient / (local + _FAINT * square.mean() + 1e-20).sqrt()
 
 
 def _gradients(images: torch.Tensor) -> torch.Tensor:
