@@ -1,12 +1,13 @@
 """How far away registration may start, how well it ends, and how long it takes.
 
-    python Testing/benchmarks/registration.py OUT [--starts N] [--deg D] [--mm M] [--pairs] [--peer N]
+    python Testing/benchmarks/registration.py OUT [--starts N] [--deg D] [--mm M] [--pairs] [--peer N [--peer-scales S ...]]
 
 Starts are uniform in +-D degrees and +-M mm per axis about the volume's centre, of the X-rays of
 `cases.py`; each case's starts are the same in every run. Errors are of `Case.targets`, bone in the field of
 view: ``tre`` in space, ``seen`` without the depth direction of the view, ``mpd`` of the isocenter's image,
 scaled to the isocenter. OUT.jsonl gets a row per start, OUT.txt the tables, OUT.png distribution and capture
-curve. With --peer N, the first N starts of every case also go through the peer of `peer.py`.
+curve. With --peer N, the first N starts of every case also go through the peer of `peer.py`,
+with its pyramid of three scales or another.
 """
 
 import argparse
@@ -46,7 +47,9 @@ def main() -> None:
     parser.add_argument("--mm", type=float, default=60.0)
     parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--anatomy", choices=list(ANATOMIES), action="append")
+    parser.add_argument("--cases", type=int, help="only the first so many of each anatomy")
     parser.add_argument("--peer", type=int, default=0)
+    parser.add_argument("--peer-scales", type=float, nargs="+", default=[8.0, 4.0, 2.0])
     options = parser.parse_args()
     rows = []
     with options.out.with_suffix(".jsonl").open("w") as file:
@@ -61,13 +64,13 @@ def main() -> None:
                     for pair in _PAIRS
                     for disturbed in (False, True)
                 ]
-            for rig in rigs:
+            for rig in rigs[: options.cases]:
                 rng = np.random.default_rng(list("".join(case.name for case in rig).encode()))
                 for number in range(options.starts):
                     motion = random_start(rig[0], volume, rng, options.deg, options.mm)
                     row = ours(rig, volume, density, motion)
                     if number < options.peer:
-                        row |= peers(rig[0], volume, motion)
+                        row |= peers(rig[0], volume, motion, tuple(options.peer_scales))
                     rows.append(row)
                     file.write(json.dumps(row) + "\n")
                     file.flush()
@@ -107,12 +110,12 @@ def ours(rig: list[Case], volume, density, motion: np.ndarray) -> dict:
     }
 
 
-def peers(case: Case, volume, motion: np.ndarray) -> dict:
+def peers(case: Case, volume, motion: np.ndarray, scales: tuple[float, ...]) -> dict:
     from peer import register_like_xvr
 
     start = case.xray.camera.moved(case.xray.camera.camera_from_patient @ motion)
     above = 100.0 if case.anatomy == "hips" else -1000.0
-    pose, seconds, steps = register_like_xvr(volume, case.xray, start, above_hu=above, scales=(8.0,))
+    pose, seconds, steps = register_like_xvr(volume, case.xray, start, above_hu=above, scales=scales)
     return {
         "peer_seconds": seconds,
         "peer_steps": steps,

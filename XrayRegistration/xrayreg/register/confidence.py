@@ -116,8 +116,8 @@ def _grave(e: Evidence) -> list[str]:
         )
     if e.strayed > _STRAYED:
         reasons.append(
-            f"the pose lies {e.strayed:.1f} times as far from its start as was searched: check the start, the "
-            "source-to-detector distance and the pixel size, or give another view"
+            f"the pose lies {e.strayed:.1f} times as far from its start as was searched: check the start and "
+            "the camera's distances and pixel size, or give another view"
         )
     return reasons
 

@@ -72,10 +72,7 @@ class Problem:
             total = equations if total is None else total + equations
             images.append(image)
         return Evaluation(
-            *(
-                part.double().cpu().numpy()
-                for part in (total.similarity, total.hessian, total.gradient)
-            ),
+            *(part.double().cpu().numpy() for part in (total.similarity, total.hessian, total.gradient)),
             tuple(images),
         )
 
