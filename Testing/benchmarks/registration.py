@@ -1,6 +1,7 @@
 """How far away registration may start, how well it ends, and how long it takes.
 
-    python Testing/benchmarks/registration.py OUT [--starts N] [--deg D] [--mm M] [--pairs] [--peer N [--peer-scales S ...]]
+    python Testing/benchmarks/registration.py OUT [--starts N] [--deg D] [--mm M] [--pairs]
+        [--peer N [--peer-scales S ...]]
 
 Starts are uniform in +-D degrees and +-M mm per axis about the volume's centre, of the X-rays of
 `cases.py`; each case's starts are the same in every run. Errors are of `Case.targets`, bone in the field of
