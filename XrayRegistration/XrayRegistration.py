@@ -14,6 +14,7 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
 
 
 class XrayRegistration(ScriptedLoadableModule):
@@ -27,31 +28,100 @@ class XrayRegistration(ScriptedLoadableModule):
         self.parent.contributors = ["XrayRegistration contributors"]
         self.parent.helpText = _(
             "Finds where the patient was when an X-ray was taken, by matching it with a CT of the patient. "
-            "Choose the folder that the command line program <i>xrayreg</i> wrote and load it: the CT, each "
-            "X-ray at its place on the detector, the simulated X-ray (DRR), the C-arm and the bones appear "
-            "in the scene."
+            "Choose the CT, add X-rays, register, and review: the bones of the CT and the plan appear at "
+            "their place on the X-ray, with a statement of how far that can be trusted. Results of the "
+            "command line program <i>xrayreg</i> can be loaded too."
         )
         self.parent.acknowledgementText = _("Open source under the Apache License 2.0. Not a medical device.")
 
 
-class XrayRegistrationWidget(ScriptedLoadableModuleWidget):
-    """The panel: choose a result folder, load it."""
+class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panels in the order of the work, all of one session; see `XrayRegistrationLib.panels`."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
-        self.ui = None
+        VTKObservationMixin.__init__(self)
         self.logic = None
+        self.ui = None
+        self.panels = []
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(self.resourcePath("UI/XrayRegistration.ui"))
-        self.layout.addWidget(panel)
-        self.ui = slicer.util.childWidgetVariables(panel)
-        panel.setMRMLScene(slicer.mrmlScene)
+        from XrayRegistrationLib.panels import PreoperativePanel, RegisterPanel, ReviewPanel, XraysPanel
+
         self.logic = XrayRegistrationLogic()
+        sessionUi = self._add("Session.ui")
+        self.selector = sessionUi.sessionSelector
+        self.selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "XrayRegistration")
+        self.preoperative = PreoperativePanel(self, self._add("Preoperative.ui"))
+        self.xrays = XraysPanel(self, self._add("Xrays.ui"))
+        self.register = RegisterPanel(self, self._add("Register.ui"))
+        self.review = ReviewPanel(self, self._add("Review.ui"))
+        self.panels = [self.preoperative, self.xrays, self.register, self.review]
+        self.ui = self._add("XrayRegistration.ui")
         self.ui.resultFolder.currentPathChanged.connect(self.onFolderChanged)
         self.ui.loadButton.clicked.connect(self.onLoad)
+        self.layout.addStretch(1)
+        self.selector.currentNodeChanged.connect(self.onSessionChanged)
+        self.selector.nodeAddedByUser.connect(self.onSessionAdded)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.onFolderChanged()
+        self.enter()
+
+    def enter(self):
+        """A session is always there to work in."""
+        if self.session is None and not slicer.mrmlScene.IsClosing():
+            self.selector.setCurrentNode(self.logic.anySession())
+        self.refresh()
+
+    def cleanup(self):
+        self.register.abandon()
+        self.removeObservers()
+
+    @property
+    def session(self):
+        return self.selector.currentNode()
+
+    @property
+    def busy(self):
+        return self.register.busy
+
+    def refresh(self):
+        for panel in self.panels:
+            panel.refresh(self.session)
+        self.selector.enabled = not self.busy
+
+    def show(self, error):
+        """Tell the user; what went wrong in the scene has been put right before."""
+        text = str(error) or type(error).__name__
+        if isinstance(error, MemoryError):
+            text = _("There is not enough memory. Close other programs, or use a smaller part of the CT.")
+        slicer.util.errorDisplay(text)
+
+    def ensureDependencies(self):
+        """Raises ImportError, in one line, if something is missing and the user does not want it."""
+        from XrayRegistrationLib.dependencies import ensure
+
+        ensure()
+
+    def showViews(self):
+        if self.session is not None:
+            self.logic.showResult(self.session, self.review.blend, self.review.outlines)
+
+    def onSessionChanged(self, node=None):
+        self.refresh()
+        self.showViews()
+
+    def onSessionAdded(self, node):
+        self.logic.claim(node)
+        self.refresh()
+
+    def onSceneStartClose(self, caller=None, event=None):
+        self.register.abandon()
+
+    def onSceneEndClose(self, caller=None, event=None):
+        self.enter()
 
     def onFolderChanged(self, path=None):
         self.ui.loadButton.enabled = bool(self.ui.resultFolder.currentPath)
@@ -60,12 +130,19 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget):
         self.ui.resultLabel.text = ""
         try:
             result = self.logic.loadResult(self.ui.resultFolder.currentPath)
-            self.logic.showResult(result)
         except Exception as error:
             slicer.util.errorDisplay(_("The result could not be loaded.") + f"\n{error}")
             return
+        self.selector.setCurrentNode(result)
         self.ui.resultFolder.addCurrentPathToHistory()
         self.ui.resultLabel.text = self.logic.summary(result)
+
+    def _add(self, name):
+        """A panel of a .ui file below those before; returns its widgets by name."""
+        panel = slicer.util.loadUI(self.resourcePath(f"UI/{name}"))
+        self.layout.addWidget(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        return slicer.util.childWidgetVariables(panel)
 
 
 class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
@@ -75,6 +152,20 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         # Every result has its own node; several may be in the scene.
         self.isSingletonParameterNode = False
+
+    def anySession(self):
+        """The scene's last session, or a new one."""
+        from XrayRegistrationLib.roles import result_nodes
+        from XrayRegistrationLib.scene import add_result
+
+        sessions = result_nodes(slicer.mrmlScene)
+        return sessions[-1] if sessions else add_result(slicer.mrmlScene)
+
+    def claim(self, node):
+        """Make a node that the user added in the selector a session."""
+        from XrayRegistrationLib.scene import make_result
+
+        make_result(node)
 
     def loadResult(self, folder):
         """Add a result folder to the scene and return its result node; on error nothing changes.
@@ -86,7 +177,7 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
 
         return load_result(slicer.mrmlScene, folder, self._addScene)
 
-    def showResult(self, result):
+    def showResult(self, result, blend=0.35, outlines=True):
         """Show the X-rays in the slice views, at most one each, and all of them in 3D."""
         from XrayRegistrationLib.roles import VIEW, references
         from XrayRegistrationLib.slices import show_xray
@@ -96,7 +187,7 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
             return
         for name, xray in zip(layout.sliceViewNames(), references(result, VIEW), strict=False):
             sliceLogic = layout.sliceWidget(name).sliceLogic()
-            show_xray(sliceLogic, xray)
+            show_xray(sliceLogic, xray, blend, outlines)
             sliceLogic.GetSliceNode().SetSliceVisible(1)
         slicer.util.resetThreeDViews()
 

@@ -1,7 +1,8 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
-On the result node (vtkMRMLScriptedModuleNode): VOLUME, SEGMENTATION, VIEW (one per X-ray, in order)
-and PLAN (one per markup). On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, and the
+On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
+SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); CONFIDENCE, DECISION and COMMENT as
+attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED, and the
 camera's numbers as JSON in the attributes K, SIZE and so on.
 """
 
@@ -20,6 +21,10 @@ CAMERA = "XrayRegistration.Camera"
 DETECTOR = "XrayRegistration.Detector"
 DRR = "XrayRegistration.Drr"
 FRUSTUM = "XrayRegistration.Frustum"
+MASK = "XrayRegistration.Mask"
+OUTLINES = "XrayRegistration.Outlines"
+REPROJECTED = "XrayRegistration.Reprojected"
+OF_A_VIEW = (CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED)
 
 VIEW_NAME = "XrayRegistration.View"
 K = "XrayRegistration.K"
@@ -28,6 +33,13 @@ SOURCE_TO_DETECTOR_MM = "XrayRegistration.SourceToDetectorMm"
 PIXEL_SPACING_MM = "XrayRegistration.PixelSpacingMm"
 SIMILARITY = "XrayRegistration.Similarity"
 INITIAL_CAMERA_FROM_PATIENT = "XrayRegistration.InitialCameraFromPatientLps"
+COVARIANCE = "XrayRegistration.Covariance"
+RIG = "XrayRegistration.Rig"
+NOTES = "XrayRegistration.Notes"
+
+CONFIDENCE = "XrayRegistration.Confidence"
+DECISION = "XrayRegistration.Decision"
+COMMENT = "XrayRegistration.Comment"
 
 
 def view_name(xray) -> str:

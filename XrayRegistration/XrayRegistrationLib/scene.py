@@ -29,7 +29,7 @@ from . import roles
 from .segments import add_segmentation
 
 if TYPE_CHECKING:  # the core's door to registration leads to torch, which a scene does not need
-    from xrayreg.images import LabelMap, Markup, Volume
+    from xrayreg.images import LabelMap, Markup, Volume, Xray
     from xrayreg.register import RegisteredView, Registration
 
 BONE_WINDOW_HU = (1500.0, 400.0)
@@ -64,21 +64,36 @@ def add_registration(
     Returns:
         The result node (vtkMRMLScriptedModuleNode); see `roles` for what it refers to.
     """
-    result = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", scene.GenerateUniqueName(roles.MODULE))
-    result.SetModuleName(roles.MODULE)
-    result.SetAttribute(roles.MODULE_ATTRIBUTE, roles.MODULE)
+    result = add_result(scene)
     volume = add_volume(scene, registration.volume)
     result.SetNodeReferenceID(roles.VOLUME, volume.GetID())
     if segmentation is not None:
         node = add_segmentation(scene, segmentation, labels)
         result.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
-    for number, view in enumerate(registration.views):
-        color = _FRUSTUM_COLORS[number % len(_FRUSTUM_COLORS)]
-        node = add_view(scene, view, drrs.get(view.name), color)
+    for view in registration.views:
+        node = add_view(scene, view, drrs.get(view.name), next_color(result))
         result.AddNodeReferenceID(roles.VIEW, node.GetID())
     for markup in markups:
         result.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
     return result
+
+
+def add_result(scene):
+    """An empty result node."""
+    result = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", scene.GenerateUniqueName(roles.MODULE))
+    make_result(result)
+    return result
+
+
+def make_result(node) -> None:
+    """Mark a vtkMRMLScriptedModuleNode as this module's."""
+    node.SetModuleName(roles.MODULE)
+    node.SetAttribute(roles.MODULE_ATTRIBUTE, roles.MODULE)
+
+
+def next_color(result) -> tuple[float, float, float]:
+    """Of the frustum of the next view of a result."""
+    return _FRUSTUM_COLORS[result.GetNumberOfNodeReferences(roles.VIEW) % len(_FRUSTUM_COLORS)]
 
 
 def add_volume(scene, volume: Volume):
@@ -94,28 +109,75 @@ def add_volume(scene, volume: Volume):
 
 
 def add_view(scene, view: RegisteredView, drr: np.ndarray | None, color: tuple[float, float, float]):
-    """One X-ray at its registered pose; returns the X-ray's node, which refers to all the others.
+    """One X-ray at its registered pose; returns the X-ray's node, which refers to all the others."""
+    xray = add_xray(scene, view.xray, color)
+    place_view(xray, view.camera)
+    if drr is not None:
+        show_drr(xray, drr, view.camera)
+    xray.SetAttribute(roles.SIMILARITY, json.dumps(float(view.similarity)))
+    return xray
+
+
+def add_xray(scene, image: Xray, color: tuple[float, float, float]):
+    """One X-ray at its start pose; returns its node, which refers to all the others.
 
     X-ray and DRR lie on the detector: their grid is theirs in the detector's frame, and the
     transform node above them is the detector's pose. The frustum lies in the camera's frame under
     the camera's pose. Moving the C-arm is therefore a matter of two transforms.
     """
-    camera = view.camera
-    pose = _add_transform(scene, f"{view.name}_patient_from_camera", camera.patient_from_camera)
-    detector = _add_transform(scene, f"{view.name}_patient_from_detector", patient_from_detector(camera))
-    frustum = _add_frustum(scene, f"{view.name}_frustum", camera, color)
+    camera = image.camera
+    pose = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", f"{image.name}_patient_from_camera")
+    detector = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", f"{image.name}_patient_from_detector")
+    frustum = _add_frustum(scene, f"{image.name}_frustum", camera, color)
     frustum.SetAndObserveTransformNodeID(pose.GetID())
-    xray = _add_projection(scene, view.name, view.xray.line_integrals, camera, view.xray.mask)
+    xray = _add_projection(scene, image.name, image.line_integrals, camera, image.mask)
     xray.SetAndObserveTransformNodeID(detector.GetID())
     for role, node in ((roles.CAMERA, pose), (roles.DETECTOR, detector), (roles.FRUSTUM, frustum)):
         xray.SetNodeReferenceID(role, node.GetID())
-    if drr is not None:
-        image = _add_projection(scene, f"{view.name}_drr", drr, camera, view.xray.mask)
-        image.SetAndObserveTransformNodeID(detector.GetID())
-        image.GetDisplayNode().SetAndObserveColorNodeID(_DRR_COLORS)
-        xray.SetNodeReferenceID(roles.DRR, image.GetID())
-    _write_camera_attributes(xray, view)
+    if not image.mask.all():
+        mask = _add_image(
+            scene, f"{image.name}_mask", image.mask[None].astype(np.uint8), _ras_from_index(camera)
+        )
+        mask.SetHideFromEditors(True)
+        xray.SetNodeReferenceID(roles.MASK, mask.GetID())
+    _write_attributes(xray, image)
+    place_view(xray, camera)
     return xray
+
+
+def place_view(xray, camera: Camera) -> None:
+    """Move a view's X-ray, DRR and frustum to where its camera stands."""
+    poses = ((roles.CAMERA, camera.patient_from_camera), (roles.DETECTOR, patient_from_detector(camera)))
+    for role, patient_from_b in poses:
+        xray.GetNodeReference(role).SetMatrixTransformToParent(_vtk_matrix(ras_from_lps(patient_from_b)))
+
+
+def show_drr(xray, drr: np.ndarray, camera: Camera) -> None:
+    """Lay a DRR [row, column] over a view's X-ray; it replaces the one before.
+
+    Args:
+        camera: of the DRR's pixels; it may have fewer than the X-ray, of the same detector.
+    """
+    node, scene = xray.GetNodeReference(roles.DRR), xray.GetScene()
+    if node is None:
+        node = _add_projection(scene, f"{xray.GetName()}_drr", drr, camera, np.ones(drr.shape, bool))
+        node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
+        node.GetDisplayNode().SetAndObserveColorNodeID(_DRR_COLORS)
+        xray.SetNodeReferenceID(roles.DRR, node.GetID())
+        return
+    node.SetIJKToRASMatrix(_vtk_matrix(_ras_from_index(camera)))
+    node.SetAndObserveImageData(_vtk_image(drr[None].astype(np.float32)))
+    low, high = np.percentile(drr, [1, 99.5])
+    _set_window(node, max(float(high - low), 1e-6), float(low + high) / 2)
+
+
+def add_label_image(scene, name: str, labels: np.ndarray, camera: Camera):
+    """An image [row, column] of label numbers as label map of one slice on the detector, by its frame."""
+    node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", name)
+    node.SetIJKToRASMatrix(_vtk_matrix(_ras_from_index(camera)))
+    node.SetAndObserveImageData(_vtk_image(labels[None].astype(np.int16)))
+    node.CreateDefaultDisplayNodes()
+    return node
 
 
 def add_markup(scene, markup: Markup):
@@ -133,6 +195,18 @@ def add_markup(scene, markup: Markup):
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(_POINT_SIZE_MM)
     return node
+
+
+def remove_node(node) -> None:
+    """Take a node out of the scene, with its display and storage nodes."""
+    scene, belonging = node.GetScene(), []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        belonging += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    if node.IsA("vtkMRMLStorableNode"):
+        belonging += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    for each in (node, *belonging):
+        if each is not None:
+            scene.RemoveNode(each)
 
 
 def array_of(volume_node) -> np.ndarray:
@@ -159,16 +233,17 @@ def world_from_index(volume_node) -> np.ndarray:
     return ras_from_index
 
 
-def _write_camera_attributes(xray, view: RegisteredView) -> None:
-    camera = view.camera
+def _write_attributes(xray, image: Xray) -> None:
+    camera = image.camera
     values = {
-        roles.VIEW_NAME: view.name,
+        roles.VIEW_NAME: image.name,
         roles.K: camera.K.tolist(),
         roles.SIZE: list(camera.size),
         roles.SOURCE_TO_DETECTOR_MM: camera.require_source_to_detector(),
         roles.PIXEL_SPACING_MM: list(camera.pixel_spacing_mm),
-        roles.SIMILARITY: float(view.similarity),
-        roles.INITIAL_CAMERA_FROM_PATIENT: view.xray.camera.camera_from_patient.tolist(),
+        roles.INITIAL_CAMERA_FROM_PATIENT: camera.camera_from_patient.tolist(),
+        roles.RIG: image.rig,
+        roles.NOTES: list(image.notes),
     }
     for name, value in values.items():
         xray.SetAttribute(name, json.dumps(value))
@@ -179,35 +254,37 @@ def _add_projection(scene, name: str, image: np.ndarray, camera: Camera, mask: n
     inside = image[mask]
     low, high = np.percentile(inside, [1, 99.5])
     finite = np.where(np.isfinite(image), image, low).astype(np.float32)
-    node = _add_image(scene, name, finite[None], LPS_FROM_RAS @ detector_from_image(camera))
+    node = _add_image(scene, name, finite[None], _ras_from_index(camera))
     width = max(float(high - low), 1e-6)  # a blank image is black
     _set_window(node, width, float(low) + width / 2)
     return node
 
 
 def _add_image(scene, name: str, array: np.ndarray, ras_from_index: np.ndarray):
-    image = vtk.vtkImageData()
-    image.SetDimensions(array.shape[::-1])
-    scalars = numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True)
-    image.GetPointData().SetScalars(scalars)
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(_vtk_matrix(ras_from_index))
-    node.SetAndObserveImageData(image)
+    node.SetAndObserveImageData(_vtk_image(array))
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     return node
+
+
+def _vtk_image(array: np.ndarray):
+    image = vtk.vtkImageData()
+    image.SetDimensions(array.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    return image
+
+
+def _ras_from_index(camera: Camera) -> np.ndarray:
+    """Of an image on the detector, in the detector's frame with Slicer's signs."""
+    return LPS_FROM_RAS @ detector_from_image(camera)
 
 
 def _set_window(node, width: float, level: float) -> None:
     display = node.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(width, level)
-
-
-def _add_transform(scene, name: str, patient_from_b: np.ndarray):
-    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-    node.SetMatrixTransformToParent(_vtk_matrix(ras_from_lps(patient_from_b)))
-    return node
 
 
 def _add_frustum(scene, name: str, camera: Camera, color: tuple[float, float, float]):

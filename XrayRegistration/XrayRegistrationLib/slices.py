@@ -11,13 +11,15 @@ from .scene import world_from_index
 DRR_OPACITY = 0.35
 
 
-def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY) -> None:
-    """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR blended in."""
+def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY, outlines: bool = True) -> None:
+    """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR blended in, outlines on top."""
     composite = logic.GetSliceCompositeNode()
     composite.SetBackgroundVolumeID(xray.GetID())
     drr = xray.GetNodeReference(roles.DRR)
     composite.SetForegroundVolumeID(None if drr is None else drr.GetID())
     composite.SetForegroundOpacity(drr_opacity)
+    lines = xray.GetNodeReference(roles.OUTLINES) if outlines else None
+    composite.SetLabelVolumeID(None if lines is None else lines.GetID())
     node = logic.GetSliceNode()
     node.GetSliceToRAS().DeepCopy(ras_from_slice_view(xray).ravel())
     width, height = node.GetDimensions()[:2]

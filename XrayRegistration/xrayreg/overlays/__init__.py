@@ -1,6 +1,6 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
-from .canvas import Canvas, write_grey_png
+from .canvas import Canvas, ellipse_points, write_grey_png
 from .outlines import edges, structure_outlines
 from .pictures import (
     Overlay,
@@ -17,6 +17,7 @@ __all__ = [
     "checkerboard_picture",
     "drr_picture",
     "edges",
+    "ellipse_points",
     "overlay_picture",
     "structure_outlines",
     "view_drr",

@@ -49,6 +49,14 @@ def grey(line_integrals: np.ndarray, mask: np.ndarray, focus: np.ndarray | None 
     return (np.where(mask, scaled, 0) * 255).astype(np.uint8)
 
 
+def ellipse_points(centre: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """(73, 2) closed line within which a point of mean (2,) and covariance (2, 2) is with 95 %."""
+    values, axes = np.linalg.eigh(covariance)
+    angles = np.linspace(0, 2 * np.pi, 73)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return centre + (circle * _WITHIN_95 * np.sqrt(np.maximum(values, 0))) @ axes.T
+
+
 class Canvas:
     """One picture of a view.
 
@@ -89,10 +97,8 @@ class Canvas:
         """Where a point may be with 95 %: its image (2,) and (2, 2) covariance, background pixels."""
         if self._pixel(centre) is None:
             return
-        values, axes = np.linalg.eigh(covariance)
-        angles = np.linspace(0, 2 * np.pi, 73)
-        around = (np.stack([np.cos(angles), np.sin(angles)], axis=-1) * _WITHIN_95 * np.sqrt(values)) @ axes.T
-        self._draw.line([self._pixel(point) for point in centre + around], fill=colour, width=2)
+        around = ellipse_points(centre, covariance)
+        self._draw.line([self._pixel(point) for point in around], fill=colour, width=2)
 
     def text(self, at: tuple[float, float], words: str, colour: Colour) -> None:
         """Words with a dark rim; ``at`` is the upper left corner in picture pixels."""

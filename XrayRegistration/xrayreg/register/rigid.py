@@ -124,8 +124,11 @@ def _attempt(
     search: SearchRange | None,
     progress: Callable[[Progress], None],
 ) -> _Attempt:
-    from_there = _moved(xrays, motion)
-    motion = motion @ _followed(refine(density, from_there, levels, search), progress)
+    def since_the_start(state: Progress) -> None:
+        progress(replace(state, patient_motion=motion @ state.patient_motion))
+
+    states = refine(density, _moved(xrays, motion), levels, search)
+    motion = motion @ _followed(states, since_the_start)
     return _Attempt(motion, *gather(density, _moved(xrays, motion)))
 
 

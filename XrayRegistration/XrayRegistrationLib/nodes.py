@@ -1,0 +1,113 @@
+"""MRML nodes to core objects: the way back from `scene`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+from xrayreg.errors import InputError
+from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_from_lps
+from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
+
+from . import roles
+from .scene import array_of, matrix_array, world_from_index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_KINDS = {"vtkMRMLMarkupsLineNode": "line", "vtkMRMLMarkupsCurveNode": "curve"}
+
+
+def volume_of(node) -> Volume:
+    """The CT of a scalar volume node, where the scene shows it.
+
+    Raises:
+        InputError: if the node holds no image, or lies under a transform that is not linear.
+    """
+    _require_linear(node)
+    if node.GetImageData() is None:
+        raise InputError("the volume is empty", where=node.GetName(), remedy="choose or load a CT")
+    hu = array_of(node).astype(np.float32)
+    return Volume(hu, Grid(hu.shape[::-1], LPS_FROM_RAS @ world_from_index(node)), node.GetName())
+
+
+def label_map_of(node) -> LabelMap:
+    """All segments of a segmentation node, numbered from 1 in their order.
+
+    Raises:
+        InputError: if there is no segment, or the node lies under a transform that is not linear.
+    """
+    _require_linear(node)
+    segmentation = node.GetSegmentation()
+    image = slicer.vtkOrientedImageData()
+    union = slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS
+    if not segmentation.GetNumberOfSegments() or not node.GenerateMergedLabelmapForAllSegments(image, union):
+        raise InputError("the segmentation holds no segment", where=node.GetName())
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    first = np.eye(4)
+    first[:3, 3] = image.GetExtent()[::2]
+    labels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    names = {
+        number + 1: segmentation.GetNthSegment(number).GetName()
+        for number in range(segmentation.GetNumberOfSegments())
+    }
+    grid = Grid(image.GetDimensions(), LPS_FROM_RAS @ _world_matrix(node) @ matrix_array(matrix) @ first)
+    return LabelMap(labels, grid, names)
+
+
+def markup_of(node) -> Markup:
+    """The control points of a markups node, where the scene shows them."""
+    count = node.GetNumberOfControlPoints()
+    points = np.zeros((count, 3))
+    for number in range(count):
+        node.GetNthControlPointPositionWorld(number, points[number])
+    labels = tuple(node.GetNthControlPointLabel(number) for number in range(count))
+    return Markup(node.GetName(), _KINDS.get(node.GetClassName(), "points"), flip_ras_lps(points), labels)
+
+
+def xray_of(node) -> Xray:
+    """The X-ray of a view's node; its camera stands where the scene shows it."""
+    camera = camera_of(node)
+    image, mask = array_of(node)[0], node.GetNodeReference(roles.MASK)
+    is_open = np.ones(image.shape, bool) if mask is None else array_of(mask)[0] > 0
+    value = {name: json.loads(node.GetAttribute(name)) for name in (roles.VIEW_NAME, roles.RIG, roles.NOTES)}
+    return Xray(image, camera, is_open, value[roles.VIEW_NAME], value[roles.RIG], tuple(value[roles.NOTES]))
+
+
+def camera_of(node) -> Camera:
+    """The camera of a view's node, where the scene shows it."""
+    K, size, distance = (
+        json.loads(node.GetAttribute(name)) for name in (roles.K, roles.SIZE, roles.SOURCE_TO_DETECTOR_MM)
+    )
+    matrix = vtk.vtkMatrix4x4()
+    node.GetNodeReference(roles.CAMERA).GetMatrixTransformToWorld(matrix)
+    return Camera(tuple(size), np.array(K), inverse(ras_from_lps(matrix_array(matrix))), distance)
+
+
+def markups_of(nodes: Sequence) -> tuple[Markup, ...]:
+    """Those of the nodes that have points."""
+    return tuple(markup_of(node) for node in nodes if node.GetNumberOfControlPoints())
+
+
+def _require_linear(node) -> None:
+    parent = node.GetParentTransformNode()
+    if parent is not None and not parent.IsTransformToWorldLinear():
+        raise InputError(
+            "lies under a transform that bends it",
+            where=node.GetName(),
+            remedy="harden the transform first (Data module, right click on the node)",
+        )
+
+
+def _world_matrix(node) -> np.ndarray:
+    """(4, 4) from a node's own frame to RAS, with the transforms above it."""
+    matrix = vtk.vtkMatrix4x4()
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        parent.GetMatrixTransformToWorld(matrix)
+    return matrix_array(matrix)

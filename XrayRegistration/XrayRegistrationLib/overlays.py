@@ -1,0 +1,72 @@
+"""What is drawn on an X-ray in the scene: outlines and the plan, on the detector's plane.
+
+Slicer projects models and markups along parallel lines and an X-ray is a perspective, so both come
+projected from the core and lie in the plane of the X-ray, under its detector's transform.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from xrayreg.geometry import apply, detector_from_image, flip_ras_lps
+
+from . import roles
+from .scene import add_label_image, remove_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xrayreg.geometry import Camera
+
+    from .work import Mark
+
+_COLOR = (0.9, 0.62, 0.0)
+_POINT_SIZE_MM = 3.0
+
+
+def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
+    """Lay outlines [row, column], label numbers, over a view's X-ray; they replace those before."""
+    _remove(xray, roles.OUTLINES)
+    if not outlines.any():
+        return
+    node = add_label_image(xray.GetScene(), f"{xray.GetName()}_outlines", outlines, camera)
+    node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
+    xray.SetNodeReferenceID(roles.OUTLINES, node.GetID())
+
+
+def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> None:
+    """Lay the plan's points and their 95 % ellipses over a view's X-ray; they replace those before."""
+    _remove(xray, roles.REPROJECTED)
+    if not marks:
+        return
+    points = _add(xray, "vtkMRMLMarkupsFiducialNode", "plan", [mark.at for mark in marks], camera)
+    for number, mark in enumerate(marks):
+        points.SetNthControlPointLabel(number, mark.label)
+        ellipse = _add(xray, "vtkMRMLMarkupsClosedCurveNode", "ellipse", mark.ellipse[:-1], camera)
+        ellipse.GetDisplayNode().SetGlyphScale(0.01)
+        ellipse.GetDisplayNode().SetPointLabelsVisibility(False)
+        ellipse.GetDisplayNode().SetPropertiesLabelVisibility(False)
+
+
+def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera: Camera):
+    """A markups node with points (n, 2), pixel, of a view."""
+    node = xray.GetScene().AddNewNodeByClass(kind, f"{xray.GetName()}_{what}")
+    node.CreateDefaultDisplayNodes()
+    pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
+    for point in flip_ras_lps(apply(detector_from_image(camera), pixels)):
+        node.AddControlPoint(*(float(x) for x in point))
+    node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
+    node.SetLocked(True)
+    display = node.GetDisplayNode()
+    display.SetSelectedColor(_COLOR)
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(_POINT_SIZE_MM)
+    xray.AddNodeReferenceID(roles.REPROJECTED, node.GetID())
+    return node
+
+
+def _remove(xray, role: str) -> None:
+    for node in roles.references(xray, role):
+        remove_node(node)
+    xray.RemoveNodeReferenceIDs(role)

@@ -1,0 +1,77 @@
+"""Runs the registration, shows it moving, and can be told to stop."""
+
+from slicer.i18n import tr as _
+
+from .. import roles
+
+
+class RegisterPanel:
+    """Run and Cancel; the work is done beside the GUI."""
+
+    def __init__(self, desk, ui):
+        self._desk, self._ui = desk, ui
+        self._run = None
+        ui.runButton.clicked.connect(self._on_run)
+        ui.cancelButton.clicked.connect(self._on_cancel)
+        ui.progressBar.setRange(0, 100)
+
+    @property
+    def busy(self):
+        return self._run is not None
+
+    def refresh(self, session):
+        ui = self._ui
+        ready = session is not None and session.GetNodeReference(roles.VOLUME) is not None
+        ui.registerButton.enabled = ready and session.GetNumberOfNodeReferences(roles.VIEW) > 0
+        ui.runButton.enabled = not self.busy
+        ui.cancelButton.enabled = self.busy
+        ui.progressBar.visible = self.busy
+
+    def abandon(self):
+        """The scene goes away or the module closes: nothing is shown any more."""
+        if self._run is not None:
+            self._run.abandon()
+            self._run = None
+
+    def _on_run(self, checked=False):
+        ui = self._ui
+        try:
+            self._desk.ensureDependencies()
+            from ..running import Run
+
+            self._run = Run(
+                self._desk.session,
+                ui.rotationSlider.value,
+                ui.translationSlider.value,
+                on_state=self._on_state,
+                on_done=self._on_done,
+                on_stopped=self._on_stopped,
+            )
+        except Exception as error:
+            self._desk.show(error)
+            return
+        self._on_state(_("Starting"), 0)
+        self._desk.refresh()
+        self._desk.showViews()
+
+    def _on_cancel(self, checked=False):
+        self._ui.cancelButton.enabled = False
+        self._run.cancel()
+        self._ui.registerHint.text = _("Stopping")
+
+    def _on_state(self, text, part):
+        self._ui.registerHint.text = text
+        self._ui.progressBar.value = int(100 * part)
+
+    def _on_done(self):
+        self._run = None
+        self._ui.registerHint.text = _("Done. Look at the X-rays, then accept or reject below.")
+        self._desk.refresh()
+        self._desk.showViews()
+
+    def _on_stopped(self, error):
+        self._run = None
+        self._ui.registerHint.text = _("Not registered; the scene is as before.")
+        self._desk.refresh()
+        if error is not None:
+            self._desk.show(error)

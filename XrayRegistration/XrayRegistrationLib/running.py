@@ -1,0 +1,133 @@
+"""A registration under way: the session's inputs go in, moving DRRs and a result come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import vtk
+from xrayreg.errors import InputError
+from xrayreg.images import check_overlap
+
+from . import roles
+from .jobs import Job
+from .nodes import label_map_of, markups_of, volume_of
+from .scene import remove_node, show_drr
+from .session import show_found, xrays_at_start
+
+if TYPE_CHECKING:
+    from xrayreg.images import LabelMap, Volume
+
+    from .work import Found, Moving
+
+
+class Run:
+    """Starts at once. The poses stay until it is done; only the DRRs move.
+
+    Args:
+        turn_deg, shift_mm: how far the start may be off, either way and per axis; both 0 only refine it.
+        on_state: what it is at, in words, and the part that is done, 0 to 1.
+        on_done: the session holds the result.
+        on_stopped: the scene is as before; with the error, or None if it was cancelled.
+
+    Raises:
+        InputError: if an input is missing or unfit.
+    """
+
+    def __init__(
+        self,
+        session,
+        turn_deg: float,
+        shift_mm: float,
+        on_state: Callable[[str, float], None],
+        on_done: Callable[[], None],
+        on_stopped: Callable[[BaseException | None], None],
+    ):
+        self._session = session
+        self._on_state, self._on_done, self._on_stopped = on_state, on_done, on_stopped
+        volume, xrays = _volume_of(session), xrays_at_start(session)
+        segmentation = _segmentation_of(session, volume)
+        markups = markups_of(roles.references(session, roles.PLAN))
+        views = roles.references(session, roles.VIEW)
+        self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
+        self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
+
+        def work(report: Callable) -> Found:
+            from .work import register  # leads to torch: seconds, the first time
+
+            return register(volume, xrays, turn_deg, shift_mm, segmentation, markups, report)
+
+        self._job = Job(
+            work,
+            on_state=self._show,
+            on_done=self._done,
+            on_failed=self._stopped,
+            on_cancelled=lambda: self._stopped(None),
+        )
+
+    def cancel(self) -> None:
+        """Ask it to stop; `on_stopped` follows."""
+        self._job.cancel()
+
+    def abandon(self) -> None:
+        """Stop listening at once, as when the scene is closed; nothing follows."""
+        self._job.abandon()
+
+    def _show(self, state: Moving) -> None:
+        for name, drr, camera in state.drrs:
+            show_drr(self._nodes[name], drr, camera)
+        self._on_state(state.text, state.part)
+
+    def _done(self, found: Found) -> None:
+        try:
+            show_found(self._session, found)
+        except Exception as error:
+            self._stopped(error)
+            return
+        self._on_done()
+
+    def _stopped(self, error: BaseException | None) -> None:
+        for name, node in self._nodes.items():
+            _restore_drr(node, self._before[name])
+        self._on_stopped(error)
+
+
+def _volume_of(session) -> Volume:
+    node = session.GetNodeReference(roles.VOLUME)
+    if node is None:
+        raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
+    return volume_of(node)
+
+
+def _segmentation_of(session, volume: Volume) -> LabelMap | None:
+    node = session.GetNodeReference(roles.SEGMENTATION)
+    if node is None:
+        return None
+    segmentation = label_map_of(node)
+    check_overlap(segmentation.grid, volume.grid)
+    return segmentation
+
+
+def _drr_of(xray) -> tuple | None:
+    """Image and geometry of a view's DRR, to put it back."""
+    node = xray.GetNodeReference(roles.DRR)
+    if node is None:
+        return None
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    display = node.GetDisplayNode()
+    return node.GetImageData(), matrix, display.GetWindow(), display.GetLevel()
+
+
+def _restore_drr(xray, before: tuple | None) -> None:
+    node = xray.GetNodeReference(roles.DRR)
+    if node is None:
+        return
+    if before is None:
+        xray.RemoveNodeReferenceIDs(roles.DRR)
+        remove_node(node)
+        return
+    image, matrix, window, level = before
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(matrix)
+    node.GetDisplayNode().SetWindowLevel(window, level)

@@ -1,0 +1,96 @@
+"""One registration in the scene, from its inputs to the reviewer's decision.
+
+A session is the result node of `roles`, which is also the module's parameter node: what the panels show and
+what a saved scene brings back is all in it. Several may be in a scene.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+from xrayreg.errors import InputError
+
+from . import roles
+from .nodes import camera_of, xray_of
+from .overlays import show_marks, show_outlines
+from .scene import add_xray, next_color, place_view, remove_node, show_drr
+
+if TYPE_CHECKING:
+    from xrayreg.images import Xray
+
+    from .work import Found
+
+_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT)
+
+
+def add_view(session, xray: Xray):
+    """Bring an X-ray into a session, at its start pose.
+
+    Raises:
+        InputError: if the session has a view of that name.
+    """
+    if xray.name in view_names(session):
+        raise InputError("this X-ray is in the table already", where=xray.name)
+    node = add_xray(session.GetScene(), xray, next_color(session))
+    session.AddNodeReferenceID(roles.VIEW, node.GetID())
+    return node
+
+
+def view_names(session) -> list[str]:
+    return [roles.view_name(node) for node in roles.references(session, roles.VIEW)]
+
+
+def remove_view(session, number: int) -> None:
+    """Take the view and all that belongs to it out of the scene."""
+    node = session.GetNthNodeReference(roles.VIEW, number)
+    belonging = [part for role in roles.OF_A_VIEW for part in roles.references(node, role)]
+    session.RemoveNthNodeReferenceID(roles.VIEW, number)
+    for each in (node, *belonging):
+        remove_node(each)
+
+
+def xrays_at_start(session) -> list[Xray]:
+    """The session's X-rays where the scene shows them now."""
+    return [xray_of(node) for node in roles.references(session, roles.VIEW)]
+
+
+def show_found(session, found: Found) -> None:
+    """Put the views where they were found, with their DRRs, and note how far to trust that."""
+    for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
+        start = camera_of(node).camera_from_patient
+        node.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
+        place_view(node, view.camera)
+        show_drr(node, view.drr, view.shown)
+        show_outlines(node, view.outlines, view.shown)
+        show_marks(node, view.marks, view.camera)
+        node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
+        node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
+    session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
+    for name in (roles.DECISION, roles.COMMENT):
+        session.RemoveAttribute(name)
+    session.Modified()
+
+
+def undo(session) -> None:
+    """Put the views back to where they were before they were registered."""
+    for node in roles.references(session, roles.VIEW):
+        before = json.loads(node.GetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT))
+        place_view(node, camera_of(node).moved(np.array(before)))
+        for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
+            for part in roles.references(node, role):
+                remove_node(part)
+        for name in (roles.SIMILARITY, roles.COVARIANCE):
+            node.RemoveAttribute(name)
+    for name in _OF_A_RESULT:
+        session.RemoveAttribute(name)
+    session.Modified()
+
+
+def decide(session, decision: str, comment: str) -> None:
+    """Note the reviewer's "accepted" or "rejected", and why."""
+    session.SetAttribute(roles.DECISION, decision)
+    session.SetAttribute(roles.COMMENT, comment)
+    session.Modified()

@@ -1,0 +1,174 @@
+"""What the registration job computes: core objects in, core objects out; nothing of the scene.
+
+The door to torch: imported when a job starts, not with the module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from xrayreg.geometry import Camera
+from xrayreg.images import LabelMap, Markup, Volume, Xray
+from xrayreg.overlays import ellipse_points, structure_outlines
+from xrayreg.register import (
+    Confidence,
+    PoseUncertainty,
+    Progress,
+    RegisteredView,
+    SearchRange,
+    confidence_in,
+    groups,
+    least,
+    register_rigid,
+    within_its_size,
+)
+from xrayreg.render import Density, render
+
+PREVIEW_PX = 256
+_DRR_PX = 1024
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of the plan on an X-ray.
+
+    Attributes:
+        at: (2,) image point, pixel of the X-ray.
+        ellipse: (n, 2) closed line around it that holds it with 95 %.
+    """
+
+    label: str
+    at: np.ndarray
+    ellipse: np.ndarray
+
+
+@dataclass(frozen=True)
+class FoundView:
+    """One view where it was found.
+
+    Attributes:
+        drr: [row, column] line integrals at the pose, in the pixels of
+        shown: the view's camera, its pixels averaged if it has many.
+        outlines: [row, column] number of the label whose outline is there, 0 elsewhere, in the same pixels.
+        marks: the points of the plan that project into the picture.
+    """
+
+    camera: Camera
+    similarity: float
+    uncertainty: PoseUncertainty
+    drr: np.ndarray
+    shown: Camera
+    outlines: np.ndarray
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All views, in the session's order, and how far to trust them."""
+
+    views: tuple[FoundView, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The state while it runs.
+
+    Attributes:
+        text: for people.
+        part: of the levels done, 0 to 1.
+        drrs: for each view whose rig is at work its name, a DRR [row, column] at the best pose so far and the
+            camera of its pixels.
+    """
+
+    text: str
+    part: float
+    drrs: tuple[tuple[str, np.ndarray, Camera], ...]
+
+
+def register(
+    volume: Volume,
+    xrays: list[Xray],
+    turn_deg: float,
+    shift_mm: float,
+    segmentation: LabelMap | None,
+    markups: tuple[Markup, ...],
+    report: Callable[[Moving], None],
+) -> Found:
+    """Register and judge.
+
+    Args:
+        turn_deg, shift_mm: how far the starts may be off, each way and axis; both 0 only refine them.
+        segmentation: whose structures are outlined, or None.
+        markups: whose points are reprojected.
+        report: called with every state; an exception it raises ends the work.
+
+    Raises:
+        InputError: if the volume does not project into an X-ray.
+    """
+    report(Moving("preparing the volume", 0.0, ()))
+    density = Density.from_volume(volume)
+    search = None
+    if turn_deg or shift_mm:
+        search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
+    views, statements = {}, []
+    for together in groups(xrays):
+        (rig,) = register_rigid(density, together, search=search, progress=_Watch(density, together, report))
+        statements.append(confidence_in(rig.evidence))
+        for view in rig.views:
+            report(Moving(f"drawing {view.name}", 1.0, ()))
+            views[view.name] = _drawn(density, view, rig.uncertainty, segmentation, markups)
+    return Found(tuple(views[xray.name] for xray in xrays), least(statements))
+
+
+def _drawn(
+    density: Density,
+    view: RegisteredView,
+    uncertainty: PoseUncertainty,
+    segmentation: LabelMap | None,
+    markups: tuple[Markup, ...],
+) -> FoundView:
+    shown = _smaller(view.camera, _DRR_PX)
+    drr = render(density, shown).cpu().numpy()
+    outlines = np.zeros(drr.shape, np.int16)
+    if segmentation is not None:
+        labels = tuple(int(label) for label in np.unique(segmentation.labels) if label > 0)
+        for label, border in structure_outlines(segmentation, shown, labels).items():
+            outlines[border] = label
+    marks = _marks(view.camera, uncertainty, markups)
+    return FoundView(view.camera, view.similarity, uncertainty, drr, shown, outlines, marks)
+
+
+def _marks(camera: Camera, uncertainty: PoseUncertainty, markups: tuple[Markup, ...]) -> tuple[Mark, ...]:
+    marks = []
+    for markup in markups:
+        for point, label, at in zip(markup.points, markup.labels, camera.project(markup.points), strict=True):
+            if np.isfinite(at).all():
+                ellipse = ellipse_points(at, uncertainty.in_image(camera, point))
+                marks.append(Mark(label or markup.name, at, ellipse))
+    return tuple(marks)
+
+
+class _Watch:
+    """Turns the search's and refinement's steps into states with pictures, one picture per step at most."""
+
+    def __init__(self, density: Density, xrays: list[Xray], report: Callable[[Moving], None]):
+        self._density, self._xrays, self._report = density, xrays, report
+
+    def __call__(self, state: Progress) -> None:
+        drrs = []
+        if state.images:
+            for xray in self._xrays:
+                camera = _smaller(xray.camera, PREVIEW_PX)
+                camera = camera.moved(camera.camera_from_patient @ state.patient_motion)
+                drrs.append((xray.name, render(self._density.matched(camera), camera).cpu().numpy(), camera))
+        what = "refining" if state.images else "searching"
+        text = f"{what}, level {state.level + 1} of {state.levels}: similarity {state.similarity:.2f}"
+        self._report(Moving(text, state.level / state.levels, tuple(drrs)))
+
+
+def _smaller(camera: Camera, pixels: int) -> Camera:
+    """With pixels averaged until the longer side has no more than this many."""
+    return camera.binned(max(1, -(-max(camera.size) // pixels)))
