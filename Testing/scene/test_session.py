@@ -108,6 +108,14 @@ def test_segments_come_back_at_their_place(opened, labels):
         np.testing.assert_allclose(*(np.unique(p.round(6), axis=0) for p in points))
 
 
+def test_hidden_segments_stay_away(opened, labels):
+    node = add_segmentation(opened.scene, labels)
+    node.GetDisplayNode().SetSegmentVisibility("label_7", False)
+    back = label_map_of(node)
+    assert back.names == {2: "vertebra_T7"}
+    assert np.unique(back.labels).tolist() == [0, 2]
+
+
 def test_an_empty_segmentation_is_refused(opened):
     node = opened.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "nothing")
     with pytest.raises(InputError, match="no segment"):

@@ -36,7 +36,7 @@ def volume_of(node) -> Volume:
 
 
 def label_map_of(node) -> LabelMap:
-    """All segments of a segmentation node, numbered from 1 in their order.
+    """The segments that a segmentation node shows, numbered from 1 in their order among all.
 
     Raises:
         InputError: if there is no segment, or the node lies under a transform that is not linear.
@@ -52,10 +52,11 @@ def label_map_of(node) -> LabelMap:
     first = np.eye(4)
     first[:3, 3] = image.GetExtent()[::2]
     labels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    names = {
-        number + 1: segmentation.GetNthSegment(number).GetName()
-        for number in range(segmentation.GetNumberOfSegments())
-    }
+    names, display = {}, node.GetDisplayNode()
+    for number in range(segmentation.GetNumberOfSegments()):
+        if display is None or display.GetSegmentVisibility(segmentation.GetNthSegmentID(number)):
+            names[number + 1] = segmentation.GetNthSegment(number).GetName()
+    labels = np.where(np.isin(labels, list(names)), labels, 0)
     grid = Grid(image.GetDimensions(), LPS_FROM_RAS @ _world_matrix(node) @ matrix_array(matrix) @ first)
     return LabelMap(labels, grid, names)
 

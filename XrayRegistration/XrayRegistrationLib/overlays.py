@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import vtk
 from xrayreg.geometry import apply, detector_from_image, flip_ras_lps
 
 from . import roles
@@ -54,8 +55,10 @@ def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera:
     node = xray.GetScene().AddNewNodeByClass(kind, f"{xray.GetName()}_{what}")
     node.CreateDefaultDisplayNodes()
     pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
+    points = vtk.vtkPoints()
     for point in flip_ras_lps(apply(detector_from_image(camera), pixels)):
-        node.AddControlPoint(*(float(x) for x in point))
+        points.InsertNextPoint(point)
+    node.SetControlPointPositionsWorld(points)  # all at once: one by one they hold the GUI
     node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
     node.SetLocked(True)
     display = node.GetDisplayNode()
