@@ -58,6 +58,12 @@ def found_at(session, motion):
     return Found(tuple(views), Confidence("review", 0.7, 1.2, 4.0, ("one view alone",)))
 
 
+def show(session, found):
+    """All steps of `show_found`."""
+    for _ in show_found(session, found):
+        pass
+
+
 MOTION = exp_se3(np.array([0.02, -0.01, 0.03, 4.0, -2, 6]))
 
 
@@ -113,7 +119,21 @@ def test_hidden_segments_stay_away(opened, labels):
     node.GetDisplayNode().SetSegmentVisibility("label_7", False)
     back = label_map_of(node)
     assert back.names == {2: "vertebra_T7"}
-    assert np.unique(back.labels).tolist() == [0, 2]
+
+
+def test_segments_that_do_not_share_an_image_are_merged(opened, labels):
+    node = add_segmentation(opened.scene, labels)
+    alone = label_map_of(node)
+    node.GetSegmentation().SeparateSegmentLabelmap("label_9")
+    back = label_map_of(node)
+    assert back.names == alone.names
+    for value in (1, 2):
+        points = [
+            apply(each.grid.patient_from_index, np.argwhere(each.labels == value)[:, ::-1].astype(float))
+            for each in (back, alone)
+        ]
+        assert len(points[0])
+        np.testing.assert_allclose(*(np.unique(p.round(6), axis=0) for p in points))
 
 
 def test_an_empty_segmentation_is_refused(opened):
@@ -157,7 +177,7 @@ def test_the_views_show_xray_drr_and_outlines_of_a_view_and_of_no_other(opened, 
     logic.AddSliceNode("Red")
     first, second = roles.references(session, roles.VIEW)
     composite = logic.GetSliceCompositeNode()
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     show_xray(logic, first, 0.6)
     assert composite.GetForegroundVolumeID() == first.GetNodeReferenceID(roles.DRR)
     assert composite.GetLabelVolumeID() == first.GetNodeReferenceID(roles.OUTLINES)
@@ -179,7 +199,7 @@ def test_a_view_is_not_added_twice(session, registration):
 
 
 def test_removing_a_view_leaves_nothing_of_it(opened, session, registration):
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     remove_view(session, 1)
     names = [node.GetName() for node in _nodes(opened.scene) if node.GetName().startswith("oblique")]
     assert names == []
@@ -194,7 +214,7 @@ def _nodes(scene):
 
 def test_what_was_found_is_shown_where_the_core_says(session):
     found = found_at(session, MOTION)
-    show_found(session, found)
+    show(session, found)
     for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
         np.testing.assert_allclose(
             camera_of(node).camera_from_patient, view.camera.camera_from_patient, atol=1e-9
@@ -217,16 +237,16 @@ def test_what_was_found_is_shown_where_the_core_says(session):
 
 
 def test_showing_again_replaces_the_pictures(opened, session):
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     count = opened.scene.GetNumberOfNodes()
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     assert opened.scene.GetNumberOfNodes() == count
 
 
 def test_undo_puts_everything_back(opened, session):
     before = node_ids(opened.scene)
     poses = [xray.camera.camera_from_patient for xray in xrays_at_start(session)]
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     decide(session, "accepted", "fits")
     undo(session)
     assert node_ids(opened.scene) == before
@@ -237,7 +257,7 @@ def test_undo_puts_everything_back(opened, session):
 
 
 def test_a_session_survives_saving(opened, session, tmp_path):
-    show_found(session, found_at(session, MOTION))
+    show(session, found_at(session, MOTION))
     decide(session, "rejected", "the left hip is off")
     write_mrb(opened.scene, tmp_path / "scene.mrb")
     expected = xrays_at_start(session)

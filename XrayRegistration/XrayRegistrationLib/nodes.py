@@ -36,29 +36,44 @@ def volume_of(node) -> Volume:
 
 
 def label_map_of(node) -> LabelMap:
-    """The segments that a segmentation node shows, numbered from 1 in their order among all.
+    """The segments that a segmentation node shows.
 
     Raises:
         InputError: if there is no segment, or the node lies under a transform that is not linear.
     """
     _require_linear(node)
-    segmentation = node.GetSegmentation()
-    image = slicer.vtkOrientedImageData()
-    union = slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS
-    if not segmentation.GetNumberOfSegments() or not node.GenerateMergedLabelmapForAllSegments(image, union):
+    segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
+    ids = [segmentation.GetNthSegmentID(number) for number in range(segmentation.GetNumberOfSegments())]
+    if not ids:
         raise InputError("the segmentation holds no segment", where=node.GetName())
+    image, values = _label_image(node, [segmentation.GetSegment(each) for each in ids])
+    names = {
+        value: segmentation.GetSegment(each).GetName()
+        for each, value in zip(ids, values, strict=True)
+        if display is None or display.GetSegmentVisibility(each)
+    }
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     first = np.eye(4)
     first[:3, 3] = image.GetExtent()[::2]
     labels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    names, display = {}, node.GetDisplayNode()
-    for number in range(segmentation.GetNumberOfSegments()):
-        if display is None or display.GetSegmentVisibility(segmentation.GetNthSegmentID(number)):
-            names[number + 1] = segmentation.GetNthSegment(number).GetName()
-    labels = np.where(np.isin(labels, list(names)), labels, 0)
     grid = Grid(image.GetDimensions(), LPS_FROM_RAS @ _world_matrix(node) @ matrix_array(matrix) @ first)
     return LabelMap(labels, grid, names)
+
+
+def _label_image(node, segments: list) -> tuple:
+    """One image that holds all segments of a node, and the value of each."""
+    name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    images = [segment.GetRepresentation(name) for segment in segments]
+    if images[0] is not None and all(image is images[0] for image in images):  # as label maps are loaded
+        return images[0], [segment.GetLabelValue() for segment in segments]
+    image = slicer.vtkOrientedImageData()  # segments that overlap or are surfaces; takes seconds
+    union = slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS
+    if not node.GetSegmentation().CreateRepresentation(name) or (
+        not node.GenerateMergedLabelmapForAllSegments(image, union)
+    ):
+        raise InputError("the segmentation cannot be made a label map", where=node.GetName())
+    return image, list(range(1, len(segments) + 1))
 
 
 def markup_of(node) -> Markup:

@@ -16,7 +16,7 @@ from . import roles
 from .scene import add_label_image, remove_node
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from xrayreg.geometry import Camera
 
@@ -36,8 +36,8 @@ def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
     xray.SetNodeReferenceID(roles.OUTLINES, node.GetID())
 
 
-def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> None:
-    """Lay the plan's points and their 95 % ellipses over a view's X-ray; they replace those before."""
+def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
+    """Lay the plan's points and their 95 % ellipses over a view's X-ray, in steps; they replace the former."""
     _remove(xray, roles.REPROJECTED)
     if not marks:
         return
@@ -48,6 +48,7 @@ def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> None:
         ellipse.GetDisplayNode().SetGlyphScale(0.01)
         ellipse.GetDisplayNode().SetPointLabelsVisibility(False)
         ellipse.GetDisplayNode().SetPropertiesLabelVisibility(False)
+        yield
 
 
 def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera: Camera):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import qt
 import vtk
 from xrayreg.errors import InputError
 from xrayreg.images import check_overlap
@@ -13,7 +14,7 @@ from . import roles
 from .jobs import Job
 from .nodes import label_map_of, markups_of, volume_of
 from .scene import remove_node, show_drr
-from .session import show_found, xrays_at_start
+from .session import show_found, undo, xrays_at_start
 
 if TYPE_CHECKING:
     from xrayreg.images import LabelMap, Volume
@@ -50,6 +51,7 @@ class Run:
         markups = markups_of(roles.references(session, roles.PLAN))
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
+        self._abandoned = False
         self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
 
         def work(report: Callable) -> Found:
@@ -71,6 +73,7 @@ class Run:
 
     def abandon(self) -> None:
         """Stop listening at once, as when the scene is closed; nothing follows."""
+        self._abandoned = True
         self._job.abandon()
 
     def _show(self, state: Moving) -> None:
@@ -79,12 +82,21 @@ class Run:
         self._on_state(state.text, state.part)
 
     def _done(self, found: Found) -> None:
-        try:
-            show_found(self._session, found)
-        except Exception as error:
-            self._stopped(error)
+        self._steps = show_found(self._session, found)
+        self._step()
+
+    def _step(self) -> None:
+        if self._abandoned:
             return
-        self._on_done()
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._on_done()
+        except Exception as error:
+            undo(self._session)
+            self._stopped(error)
+        else:
+            qt.QTimer.singleShot(0, self._step)
 
     def _stopped(self, error: BaseException | None) -> None:
         for name, node in self._nodes.items():

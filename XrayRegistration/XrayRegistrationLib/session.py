@@ -19,6 +19,8 @@ from .overlays import show_marks, show_outlines
 from .scene import add_xray, next_color, place_view, remove_node, show_drr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xrayreg.images import Xray
 
     from .work import Found
@@ -57,17 +59,23 @@ def xrays_at_start(session) -> list[Xray]:
     return [xray_of(node) for node in roles.references(session, roles.VIEW)]
 
 
-def show_found(session, found: Found) -> None:
-    """Put the views where they were found, with their DRRs, and note how far to trust that."""
+def show_found(session, found: Found) -> Iterator[None]:
+    """Put the views where they were found, with their DRRs, and note how far to trust that.
+
+    In steps, so that the GUI is not held: each yield is a pause.
+    """
     for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
         start = camera_of(node).camera_from_patient
         node.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
         place_view(node, view.camera)
         show_drr(node, view.drr, view.shown)
-        show_outlines(node, view.outlines, view.shown)
-        show_marks(node, view.marks, view.camera)
         node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
+        yield
+        show_outlines(node, view.outlines, view.shown)
+        yield
+        for _ in show_marks(node, view.marks, view.camera):
+            yield
     session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
     for name in (roles.DECISION, roles.COMMENT):
         session.RemoveAttribute(name)

@@ -134,8 +134,7 @@ def _drawn(
     drr = render(density, shown).cpu().numpy()
     outlines = np.zeros(drr.shape, np.int16)
     if segmentation is not None:
-        labels = tuple(int(label) for label in np.unique(segmentation.labels) if label > 0)
-        for label, border in structure_outlines(segmentation, shown, labels).items():
+        for label, border in structure_outlines(segmentation, shown, tuple(segmentation.names)).items():
             outlines[border] = label
     marks = _marks(view.camera, uncertainty, markups)
     return FoundView(view.camera, view.similarity, uncertainty, drr, shown, outlines, marks)
@@ -146,7 +145,7 @@ def _marks(camera: Camera, uncertainty: PoseUncertainty, markups: tuple[Markup, 
     for markup in markups:
         for point, label, at in zip(markup.points, markup.labels, camera.project(markup.points), strict=True):
             if np.isfinite(at).all():
-                ellipse = ellipse_points(at, uncertainty.in_image(camera, point))
+                ellipse = ellipse_points(at, uncertainty.in_image(camera, point))[::3]
                 marks.append(Mark(label or markup.name, at, ellipse))
     return tuple(marks)
 
