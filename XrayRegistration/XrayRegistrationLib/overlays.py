@@ -37,7 +37,7 @@ def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
 
 
 def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
-    """Lay the plan's points and their 95 % ellipses over a view's X-ray, in steps; they replace the former."""
+    """Lay the plan's points and their 95 % ellipses over a view's X-ray, in steps; replaces the former."""
     _remove(xray, roles.REPROJECTED)
     if not marks:
         return
