@@ -109,6 +109,9 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.session is not None:
             self.logic.showResult(self.session, self.review.blend, self.review.outlines)
 
+    def blendViews(self):
+        self.logic.blendResult(self.session, self.review.blend, self.review.outlines)
+
     def onSessionChanged(self, node=None):
         self.refresh()
         self.showViews()
@@ -179,17 +182,29 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
 
     def showResult(self, result, blend=0.35, outlines=True):
         """Show the X-rays in the slice views, at most one each, and all of them in 3D."""
-        from XrayRegistrationLib.roles import VIEW, references
         from XrayRegistrationLib.slices import show_xray
 
-        layout = slicer.app.layoutManager()
-        if layout is None:  # no main window
-            return
-        for name, xray in zip(layout.sliceViewNames(), references(result, VIEW), strict=False):
-            sliceLogic = layout.sliceWidget(name).sliceLogic()
+        for sliceLogic, xray in self._sliceLogics(result):
             show_xray(sliceLogic, xray, blend, outlines)
             sliceLogic.GetSliceNode().SetSliceVisible(1)
         slicer.util.resetThreeDViews()
+
+    def blendResult(self, result, blend, outlines):
+        """As showResult, but the views stay where they look."""
+        from XrayRegistrationLib.slices import blend_xray
+
+        for sliceLogic, xray in self._sliceLogics(result):
+            blend_xray(sliceLogic, xray, blend, outlines)
+
+    def _sliceLogics(self, result):
+        """The slice views and their X-rays; none without a main window."""
+        from XrayRegistrationLib.roles import VIEW, references
+
+        layout = slicer.app.layoutManager()
+        if layout is None:
+            return []
+        pairs = zip(layout.sliceViewNames(), references(result, VIEW), strict=False)
+        return [(layout.sliceWidget(name).sliceLogic(), xray) for name, xray in pairs]
 
     def summary(self, result):
         """One line per view: its name and how well it matches."""

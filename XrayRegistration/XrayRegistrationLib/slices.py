@@ -13,13 +13,7 @@ DRR_OPACITY = 0.35
 
 def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY, outlines: bool = True) -> None:
     """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR blended in, outlines on top."""
-    composite = logic.GetSliceCompositeNode()
-    composite.SetBackgroundVolumeID(xray.GetID())
-    drr = xray.GetNodeReference(roles.DRR)
-    composite.SetForegroundVolumeID(None if drr is None else drr.GetID())
-    composite.SetForegroundOpacity(drr_opacity)
-    lines = xray.GetNodeReference(roles.OUTLINES) if outlines else None
-    composite.SetLabelVolumeID(None if lines is None else lines.GetID())
+    blend_xray(logic, xray, drr_opacity, outlines)
     node = logic.GetSliceNode()
     node.GetSliceToRAS().DeepCopy(ras_from_slice_view(xray).ravel())
     width, height = node.GetDimensions()[:2]
@@ -28,6 +22,17 @@ def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY, outlines: bool = Tr
     mm_per_pixel = max(columns * column_mm / width, rows * row_mm / height)
     node.SetFieldOfView(width * mm_per_pixel, height * mm_per_pixel, 1)
     node.UpdateMatrices()
+
+
+def blend_xray(logic, xray, drr_opacity: float, outlines: bool) -> None:
+    """What of a view's X-ray, DRR and outlines is shown; where the slice view looks stays."""
+    composite = logic.GetSliceCompositeNode()
+    composite.SetBackgroundVolumeID(xray.GetID())
+    drr = xray.GetNodeReference(roles.DRR)
+    composite.SetForegroundVolumeID(None if drr is None else drr.GetID())
+    composite.SetForegroundOpacity(drr_opacity)
+    lines = xray.GetNodeReference(roles.OUTLINES) if outlines else None
+    composite.SetLabelVolumeID(None if lines is None else lines.GetID())
 
 
 def ras_from_slice_view(xray) -> np.ndarray:

@@ -17,7 +17,7 @@ class PreoperativePanel:
 
     def refresh(self, session):
         ui = self._ui
-        ui.preoperativeButton.enabled = session is not None
+        ui.preoperativeButton.enabled = session is not None and not self._desk.busy
         if session is None:
             return
         self._refreshing = True

@@ -51,10 +51,10 @@ class ReviewPanel:
         ui.commentEdit.text = session.GetAttribute(roles.COMMENT) or ui.commentEdit.text
 
     def _on_blend(self, value):
-        self._desk.showViews()
+        self._desk.blendViews()
 
     def _on_outlines(self, checked):
-        self._desk.showViews()
+        self._desk.blendViews()
 
     def _on_plan(self, checked):
         for xray in roles.references(self._desk.session, roles.VIEW):

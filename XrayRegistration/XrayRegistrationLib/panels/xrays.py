@@ -23,7 +23,7 @@ class XraysPanel:
     def refresh(self, session):
         ui = self._ui
         ready = session is not None and session.GetNodeReference(roles.VOLUME) is not None
-        ui.xraysButton.enabled = ready
+        ui.xraysButton.enabled = ready and not self._desk.busy
         views = roles.references(session, roles.VIEW) if ready else []
         ui.xrayTable.setRowCount(len(views))
         for row, node in enumerate(views):
@@ -40,7 +40,7 @@ class XraysPanel:
         self._ui.addButton.enabled = bool(self._ui.xrayPath.currentPath)
 
     def _on_selection(self):
-        self._ui.removeButton.enabled = self._ui.xrayTable.currentRow() >= 0 and not self._desk.busy
+        self._ui.removeButton.enabled = self._ui.xrayTable.currentRow() >= 0
 
     def _on_add(self, checked=False):
         ui = self._ui
