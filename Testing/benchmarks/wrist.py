@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import DATA
+from xrayreg.evaluate import reprojection_distance
 from xrayreg.geometry import about, inverse, read_mayacam
 from xrayreg.images import Volume, Xray, line_integrals_from_transmission, read_volume, read_xray
 from xrayreg.register import SearchRange, confidence_in, register_rigid
@@ -86,12 +87,12 @@ def runs(bone: str, frame: str, options: argparse.Namespace) -> Iterator[dict]:
 def errors(
     reference: np.ndarray, found: np.ndarray, pose: np.ndarray, motion: np.ndarray, start: Xray
 ) -> dict[str, float]:
-    """Of the bone's middle, mm, in space and across the first view's beam; of its long axis z, degrees."""
+    """Of the bone's middle, mm, in space and across the first view's beam; of its long axis, degrees."""
     turn = reference[:3, :3].T @ found[:3, :3]
-    truth = start.camera.camera_from_patient @ inverse(motion)
+    truth = start.camera.moved(start.camera.camera_from_patient @ inverse(motion))
     return {
         "mm": float(np.linalg.norm(found[:3, 3] - reference[:3, 3])),
-        "seen_mm": float(np.linalg.norm((pose - truth)[:2, 3])),
+        "seen_mm": float(reprojection_distance(np.zeros((1, 3)), start.camera.moved(pose), truth)[0]),
         "off_axis_deg": float(np.degrees(np.arccos(np.clip(turn[2, 2], -1, 1)))),
         "about_axis_deg": abs(
             float(np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
