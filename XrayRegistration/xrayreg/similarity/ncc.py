@@ -224,8 +224,9 @@ class _PatchwiseNcc:
         products = []
         for number, valid in enumerate(self._valid.unbind(-4)):  # row by row: doubles take space
             row = [each[..., number, :, :] for each in cells]
-            row = torch.stack([torch.ones_like(row[-1]), *(each.expand_as(row[-1]) for each in row)], dim=-1)
-            products.append((row * valid).double().transpose(-2, -1) @ row.double())
+            row = [each.expand_as(row[-1]) for each in (torch.ones_like(row[-1]), *row)]
+            row = torch.stack(row, dim=-2).double()
+            products.append((row * valid.transpose(-2, -1)) @ row.transpose(-2, -1))
         products = torch.stack(products, dim=-4)
         if self._per_patch == 2:
             rows, columns = products.shape[-4:-2]
