@@ -180,7 +180,7 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
 
         return load_result(slicer.mrmlScene, folder, self._addScene)
 
-    def showResult(self, result, blend=0.35, outlines=True):
+    def showResult(self, result, blend, outlines):
         """Show the X-rays in the slice views, at most one each, and all of them in 3D."""
         from XrayRegistrationLib.slices import show_xray
 

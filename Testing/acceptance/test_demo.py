@@ -481,7 +481,7 @@ def test_the_scene_holds_ct_bones_views_and_plan(scene_result, anatomy, plan):
 
 def test_the_x_rays_lie_on_their_detectors_in_the_scene(scene_result, result, tags):
     from XrayRegistrationLib import roles
-    from XrayRegistrationLib.scene import world_from_index
+    from XrayRegistrationLib.mrml import world_from_index
 
     for node, view in zip(roles.references(scene_result, roles.VIEW), result["views"], strict=True):
         dataset = tags[view["name"]]

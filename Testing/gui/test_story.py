@@ -78,7 +78,7 @@ def ready(application, desk, files):
 
 def state(scene):
     """Every node, transform and image of a scene, to see whether anything has changed."""
-    from XrayRegistrationLib.scene import array_of, matrix_array
+    from XrayRegistrationLib.mrml import array_of, matrix_array
 
     result = {}
     for number in range(scene.GetNumberOfNodes()):

@@ -12,7 +12,7 @@ import vtk
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
 from XrayRegistrationLib.headless import headless
-from XrayRegistrationLib.scene import array_of, matrix_array, world_from_index
+from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
 
 
 @pytest.fixture

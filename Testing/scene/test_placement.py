@@ -14,7 +14,8 @@ from xrayreg.geometry import Camera, flip_ras_lps
 from xrayreg.images import Xray
 from xrayreg.register import RegisteredView
 from XrayRegistrationLib import roles
-from XrayRegistrationLib.scene import add_view, array_of, matrix_array, world_from_index
+from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
+from XrayRegistrationLib.scene import add_view
 
 
 def ras_of(node, *index) -> np.ndarray:

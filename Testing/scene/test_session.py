@@ -16,15 +16,9 @@ from xrayreg.register import Confidence, PoseUncertainty
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
 from XrayRegistrationLib.headless import headless
+from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
 from XrayRegistrationLib.nodes import camera_of, label_map_of, markup_of, volume_of, xray_of
-from XrayRegistrationLib.scene import (
-    add_markup,
-    add_result,
-    add_volume,
-    array_of,
-    matrix_array,
-    world_from_index,
-)
+from XrayRegistrationLib.scene import add_markup, add_result, add_volume
 from XrayRegistrationLib.segments import add_segmentation
 from XrayRegistrationLib.session import add_view, decide, remove_view, show_found, undo, xrays_at_start
 from XrayRegistrationLib.slices import ras_from_slice_view, show_xray

@@ -14,7 +14,7 @@ from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_fr
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
 
 from . import roles
-from .scene import array_of, matrix_array, world_from_index
+from .mrml import array_of, matrix_array, world_from_index, world_from_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def label_map_of(node) -> LabelMap:
     first = np.eye(4)
     first[:3, 3] = image.GetExtent()[::2]
     labels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    grid = Grid(image.GetDimensions(), LPS_FROM_RAS @ _world_matrix(node) @ matrix_array(matrix) @ first)
+    grid = Grid(image.GetDimensions(), LPS_FROM_RAS @ world_from_node(node) @ matrix_array(matrix) @ first)
     return LabelMap(labels, grid, names)
 
 
@@ -118,12 +118,3 @@ def _require_linear(node) -> None:
             where=node.GetName(),
             remedy="harden the transform first (Data module, right click on the node)",
         )
-
-
-def _world_matrix(node) -> np.ndarray:
-    """(4, 4) from a node's own frame to RAS, with the transforms above it."""
-    matrix = vtk.vtkMatrix4x4()
-    parent = node.GetParentTransformNode()
-    if parent is not None:
-        parent.GetMatrixTransformToWorld(matrix)
-    return matrix_array(matrix)

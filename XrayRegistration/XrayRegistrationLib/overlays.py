@@ -13,7 +13,8 @@ import vtk
 from xrayreg.geometry import apply, detector_from_image, flip_ras_lps
 
 from . import roles
-from .scene import add_label_image, remove_node
+from .mrml import remove_references
+from .scene import add_label_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ _POINT_SIZE_MM = 3.0
 
 def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
     """Lay outlines [row, column], label numbers, over a view's X-ray; they replace those before."""
-    _remove(xray, roles.OUTLINES)
+    remove_references(xray, roles.OUTLINES)
     if not outlines.any():
         return
     node = add_label_image(xray.GetScene(), f"{xray.GetName()}_outlines", outlines, camera)
@@ -38,7 +39,7 @@ def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
 
 def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
     """Lay the plan's points and their 95 % ellipses over a view's X-ray, in steps; replaces the former."""
-    _remove(xray, roles.REPROJECTED)
+    remove_references(xray, roles.REPROJECTED)
     if not marks:
         return
     points = _add(xray, "vtkMRMLMarkupsFiducialNode", "plan", [mark.at for mark in marks], camera)
@@ -68,9 +69,3 @@ def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera:
     display.SetGlyphSize(_POINT_SIZE_MM)
     xray.AddNodeReferenceID(roles.REPROJECTED, node.GetID())
     return node
-
-
-def _remove(xray, role: str) -> None:
-    for node in roles.references(xray, role):
-        remove_node(node)
-    xray.RemoveNodeReferenceIDs(role)

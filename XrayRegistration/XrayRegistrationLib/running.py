@@ -12,8 +12,9 @@ from xrayreg.images import check_overlap
 
 from . import roles
 from .jobs import Job
+from .mrml import remove_references
 from .nodes import label_map_of, markups_of, volume_of
-from .scene import remove_node, show_drr
+from .scene import show_drr
 from .session import show_found, undo, xrays_at_start
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def _restore_drr(xray, before: tuple | None) -> None:
     if node is None:
         return
     if before is None:
-        xray.RemoveNodeReferenceIDs(roles.DRR)
-        remove_node(node)
+        remove_references(xray, roles.DRR)
         return
     image, matrix, window, level = before
     node.SetAndObserveImageData(image)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
-from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from xrayreg.geometry import (
     LPS_FROM_RAS,
     Camera,
@@ -26,6 +25,7 @@ from xrayreg.geometry import (
 )
 
 from . import roles
+from .mrml import vtk_image, vtk_matrix
 from .segments import add_segmentation
 
 if TYPE_CHECKING:  # the core's door to registration leads to torch, which a scene does not need
@@ -149,7 +149,7 @@ def place_view(xray, camera: Camera) -> None:
     """Move a view's X-ray, DRR and frustum to where its camera stands."""
     poses = ((roles.CAMERA, camera.patient_from_camera), (roles.DETECTOR, patient_from_detector(camera)))
     for role, patient_from_b in poses:
-        xray.GetNodeReference(role).SetMatrixTransformToParent(_vtk_matrix(ras_from_lps(patient_from_b)))
+        xray.GetNodeReference(role).SetMatrixTransformToParent(vtk_matrix(ras_from_lps(patient_from_b)))
 
 
 def show_drr(xray, drr: np.ndarray, camera: Camera) -> None:
@@ -165,17 +165,16 @@ def show_drr(xray, drr: np.ndarray, camera: Camera) -> None:
         node.GetDisplayNode().SetAndObserveColorNodeID(_DRR_COLORS)
         xray.SetNodeReferenceID(roles.DRR, node.GetID())
         return
-    node.SetIJKToRASMatrix(_vtk_matrix(_ras_from_index(camera)))
-    node.SetAndObserveImageData(_vtk_image(drr[None].astype(np.float32)))
-    low, high = np.percentile(drr, [1, 99.5])
-    _set_window(node, max(float(high - low), 1e-6), float(low + high) / 2)
+    node.SetIJKToRASMatrix(vtk_matrix(_ras_from_index(camera)))
+    node.SetAndObserveImageData(vtk_image(drr[None].astype(np.float32)))
+    _window_projection(node, drr)
 
 
 def add_label_image(scene, name: str, labels: np.ndarray, camera: Camera):
     """An image [row, column] of label numbers as label map of one slice on the detector, by its frame."""
     node = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", name)
-    node.SetIJKToRASMatrix(_vtk_matrix(_ras_from_index(camera)))
-    node.SetAndObserveImageData(_vtk_image(labels[None].astype(np.int16)))
+    node.SetIJKToRASMatrix(vtk_matrix(_ras_from_index(camera)))
+    node.SetAndObserveImageData(vtk_image(labels[None].astype(np.int16)))
     node.CreateDefaultDisplayNodes()
     return node
 
@@ -197,42 +196,6 @@ def add_markup(scene, markup: Markup):
     return node
 
 
-def remove_node(node) -> None:
-    """Take a node out of the scene, with its display and storage nodes."""
-    scene, belonging = node.GetScene(), []
-    if node.IsA("vtkMRMLDisplayableNode"):
-        belonging += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
-    if node.IsA("vtkMRMLStorableNode"):
-        belonging += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
-    for each in (node, *belonging):
-        if each is not None:
-            scene.RemoveNode(each)
-
-
-def array_of(volume_node) -> np.ndarray:
-    """A view [k, j, i] of a volume node's voxels."""
-    image = volume_node.GetImageData()
-    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
-    return voxels.reshape(image.GetDimensions()[::-1])
-
-
-def matrix_array(matrix) -> np.ndarray:
-    """(4, 4) of a vtkMatrix4x4."""
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
-
-
-def world_from_index(volume_node) -> np.ndarray:
-    """(4, 4) from a volume node's (i, j, k) to RAS, mm, with the transforms above it."""
-    matrix = vtk.vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    ras_from_index = matrix_array(matrix)
-    parent = volume_node.GetParentTransformNode()
-    if parent is not None:
-        parent.GetMatrixTransformToWorld(matrix)
-        ras_from_index = matrix_array(matrix) @ ras_from_index
-    return ras_from_index
-
-
 def _write_attributes(xray, image: Xray) -> None:
     camera = image.camera
     values = {
@@ -252,28 +215,26 @@ def _write_attributes(xray, image: Xray) -> None:
 def _add_projection(scene, name: str, image: np.ndarray, camera: Camera, mask: np.ndarray):
     """A one-slice volume in the detector's frame; window and level from the pixels inside the mask."""
     inside = image[mask]
-    low, high = np.percentile(inside, [1, 99.5])
-    finite = np.where(np.isfinite(image), image, low).astype(np.float32)
+    finite = np.where(np.isfinite(image), image, inside.min()).astype(np.float32)
     node = _add_image(scene, name, finite[None], _ras_from_index(camera))
-    width = max(float(high - low), 1e-6)  # a blank image is black
-    _set_window(node, width, float(low) + width / 2)
+    _window_projection(node, inside)
     return node
+
+
+def _window_projection(node, values: np.ndarray) -> None:
+    """From its darkest to its brightest pixels, but for the few at either end."""
+    low, high = (float(value) for value in np.percentile(values, [1, 99.5]))
+    width = max(high - low, 1e-6)  # a blank image is black
+    _set_window(node, width, low + width / 2)
 
 
 def _add_image(scene, name: str, array: np.ndarray, ras_from_index: np.ndarray):
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetIJKToRASMatrix(_vtk_matrix(ras_from_index))
-    node.SetAndObserveImageData(_vtk_image(array))
+    node.SetIJKToRASMatrix(vtk_matrix(ras_from_index))
+    node.SetAndObserveImageData(vtk_image(array))
     node.CreateDefaultDisplayNodes()
     node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     return node
-
-
-def _vtk_image(array: np.ndarray):
-    image = vtk.vtkImageData()
-    image.SetDimensions(array.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
-    return image
 
 
 def _ras_from_index(camera: Camera) -> np.ndarray:
@@ -315,9 +276,3 @@ def _add_frustum(scene, name: str, camera: Camera, color: tuple[float, float, fl
     display.SetLineWidth(3)
     display.SetLighting(False)
     return node
-
-
-def _vtk_matrix(array: np.ndarray):
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(np.asarray(array, dtype=float).ravel())
-    return matrix

@@ -14,9 +14,10 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
+from .mrml import remove_node, remove_references
 from .nodes import camera_of, xray_of
 from .overlays import show_marks, show_outlines
-from .scene import add_xray, next_color, place_view, remove_node, show_drr
+from .scene import add_xray, next_color, place_view, show_drr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +49,10 @@ def view_names(session) -> list[str]:
 def remove_view(session, number: int) -> None:
     """Take the view and all that belongs to it out of the scene."""
     node = session.GetNthNodeReference(roles.VIEW, number)
-    belonging = [part for role in roles.OF_A_VIEW for part in roles.references(node, role)]
     session.RemoveNthNodeReferenceID(roles.VIEW, number)
-    for each in (node, *belonging):
-        remove_node(each)
+    for role in roles.OF_A_VIEW:
+        remove_references(node, role)
+    remove_node(node)
 
 
 def xrays_at_start(session) -> list[Xray]:
@@ -88,8 +89,7 @@ def undo(session) -> None:
         before = json.loads(node.GetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT))
         place_view(node, camera_of(node).moved(np.array(before)))
         for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
-            for part in roles.references(node, role):
-                remove_node(part)
+            remove_references(node, role)
         for name in (roles.SIMILARITY, roles.COVARIANCE):
             node.RemoveAttribute(name)
     for name in _OF_A_RESULT:

@@ -6,7 +6,7 @@ Works on the slice logics of Slicer's layout as well as on those of the off-scre
 import numpy as np
 
 from . import roles
-from .scene import world_from_index
+from .mrml import world_from_index
 
 DRR_OPACITY = 0.35
 

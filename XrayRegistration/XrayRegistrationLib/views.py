@@ -10,10 +10,11 @@ import numpy as np
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
+from xrayreg.geometry import apply
 
 from . import roles
 from .headless import Headless
-from .scene import matrix_array
+from .mrml import world_from_node
 from .slices import show_xray
 from .spot import VIEW_ANGLE_DEG, best_spot
 
@@ -133,18 +134,17 @@ def _window_3d(opened: Headless, result, slices, size):
 
 def _beams(result) -> np.ndarray:
     """(views, 3) unit vectors from source to detector, RAS."""
-    beams = []
-    for xray in roles.references(result, roles.VIEW):
-        matrix = vtk.vtkMatrix4x4()
-        xray.GetNodeReference(roles.CAMERA).GetMatrixTransformToWorld(matrix)
-        beams.append(matrix_array(matrix)[:3, 2])
-    return np.array(beams)
+    return np.array([world_from_node(frustum)[:3, 2] for frustum in _frustums(result)])
+
+
+def _frustums(result) -> list:
+    """Of the views, each in its camera's frame."""
+    return [xray.GetNodeReference(roles.FRUSTUM) for xray in roles.references(result, roles.VIEW)]
 
 
 def _bounds_points(result) -> np.ndarray:
     """(n, 3) RAS: the frustums' corners and the box around the anatomy."""
-    nodes = [xray.GetNodeReference(roles.FRUSTUM) for xray in roles.references(result, roles.VIEW)]
-    points = [_world_points(node) for node in nodes]
+    points = [_world_points(frustum) for frustum in _frustums(result)]
     anatomy = result.GetNodeReference(roles.SEGMENTATION) or result.GetNodeReference(roles.VOLUME)
     bounds = np.zeros(6)
     anatomy.GetRASBounds(bounds)
@@ -154,10 +154,7 @@ def _bounds_points(result) -> np.ndarray:
 
 def _world_points(model) -> np.ndarray:
     """(n, 3) RAS of a model's points under its transform."""
-    matrix = vtk.vtkMatrix4x4()
-    model.GetParentTransformNode().GetMatrixTransformToWorld(matrix)
-    points = vtk_to_numpy(model.GetPolyData().GetPoints().GetData())
-    return points @ matrix_array(matrix)[:3, :3].T + matrix_array(matrix)[:3, 3]
+    return apply(world_from_node(model), vtk_to_numpy(model.GetPolyData().GetPoints().GetData()))
 
 
 def _managers(opened: Headless, factory_class, names: tuple[str, ...], renderer, view_node):

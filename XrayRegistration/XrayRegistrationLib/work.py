@@ -26,7 +26,7 @@ from xrayreg.register import (
 )
 from xrayreg.render import Density, render
 
-PREVIEW_PX = 256
+_PREVIEW_PX = 256
 _DRR_PX = 1024
 
 
@@ -160,7 +160,7 @@ class _Watch:
         drrs = []
         if state.images:
             for xray in self._xrays:
-                camera = _smaller(xray.camera, PREVIEW_PX)
+                camera = _smaller(xray.camera, _PREVIEW_PX)
                 camera = camera.moved(camera.camera_from_patient @ state.patient_motion)
                 drrs.append((xray.name, render(self._density.matched(camera), camera).cpu().numpy(), camera))
         what = "refining" if state.images else "searching"

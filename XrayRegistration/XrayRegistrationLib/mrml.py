@@ -1,0 +1,68 @@
+"""What is asked of nodes of any kind: their voxels, their place, their removal."""
+
+import numpy as np
+import vtk
+from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+
+from .roles import references
+
+
+def remove_node(node) -> None:
+    """Take a node out of the scene, with its display and storage nodes."""
+    scene, belonging = node.GetScene(), []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        belonging += [node.GetNthDisplayNode(n) for n in range(node.GetNumberOfDisplayNodes())]
+    if node.IsA("vtkMRMLStorableNode"):
+        belonging += [node.GetNthStorageNode(n) for n in range(node.GetNumberOfStorageNodes())]
+    for each in (node, *belonging):
+        if each is not None:
+            scene.RemoveNode(each)
+
+
+def remove_references(node, role: str) -> None:
+    """Take the nodes that ``node`` refers to under ``role`` out of the scene, and forget them."""
+    belonging = references(node, role)
+    node.RemoveNodeReferenceIDs(role)
+    for each in belonging:
+        remove_node(each)
+
+
+def array_of(volume_node) -> np.ndarray:
+    """A view [k, j, i] of a volume node's voxels."""
+    image = volume_node.GetImageData()
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    return voxels.reshape(image.GetDimensions()[::-1])
+
+
+def matrix_array(matrix) -> np.ndarray:
+    """(4, 4) of a vtkMatrix4x4."""
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def world_from_node(node) -> np.ndarray:
+    """(4, 4) from a node's own frame to RAS, mm: the transforms above it."""
+    matrix = vtk.vtkMatrix4x4()
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        parent.GetMatrixTransformToWorld(matrix)
+    return matrix_array(matrix)
+
+
+def world_from_index(volume_node) -> np.ndarray:
+    """(4, 4) from a volume node's (i, j, k) to RAS, mm, with the transforms above it."""
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    return world_from_node(volume_node) @ matrix_array(matrix)
+
+
+def vtk_image(array: np.ndarray):
+    image = vtk.vtkImageData()
+    image.SetDimensions(array.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(array).ravel(), deep=True))
+    return image
+
+
+def vtk_matrix(array: np.ndarray):
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(np.asarray(array, dtype=float).ravel())
+    return matrix
