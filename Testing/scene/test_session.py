@@ -10,14 +10,23 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer
 import vtk
 from xrayreg.errors import InputError
-from xrayreg.geometry import LPS_FROM_RAS, apply, detector_from_image, exp_se3, patient_from_detector
+from xrayreg.geometry import (
+    LPS_FROM_RAS,
+    apply,
+    detector_from_image,
+    exp_se3,
+    flip_ras_lps,
+    patient_from_detector,
+)
 from xrayreg.images import Xray
 from xrayreg.register import Confidence, PoseUncertainty
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
-from XrayRegistrationLib.nodes import camera_of, label_map_of, markup_of, volume_of, xray_of
+from XrayRegistrationLib.nodes import camera_of, image_points_of, label_map_of, markup_of, volume_of, xray_of
+from XrayRegistrationLib.overlays import add_markup_on
+from XrayRegistrationLib.pointing import point_list
 from XrayRegistrationLib.scene import add_markup, add_result, add_volume
 from XrayRegistrationLib.segments import add_segmentation
 from XrayRegistrationLib.session import add_view, decide, remove_view, show_found, undo, xrays_at_start
@@ -159,6 +168,18 @@ def test_xrays_come_back_as_they_went(session, registration):
     assert not second.mask[:, :11].any()
     assert second.mask[:, 11:].all()
     assert (second.name, second.rig, second.notes) == ("oblique", "rig", ("assumed",))
+
+
+def test_a_point_on_the_detector_and_one_on_its_ray_have_the_same_pixel(session):
+    xray = roles.references(session, roles.VIEW)[0]
+    camera = camera_of(xray)
+    on_detector = add_markup_on(xray, "test", "vtkMRMLMarkupsFiducialNode", [np.array([12.0, 7.5])], camera)
+    on_ray = point_list(session, "test", "on the ray")
+    ends = (camera.source_patient, markup_of(on_detector).points[0])
+    on_ray.AddControlPointWorld(*flip_ras_lps(0.7 * ends[0] + 0.3 * ends[1]))
+    assert point_list(session, "test", "again") is on_ray
+    for points in (on_detector, on_ray):
+        np.testing.assert_allclose(image_points_of(points, xray), [[12.0, 7.5]], atol=1e-9)
 
 
 # --- A session ---

@@ -86,6 +86,14 @@ def markup_of(node) -> Markup:
     return Markup(node.GetName(), _KINDS.get(node.GetClassName(), "points"), flip_ras_lps(points), labels)
 
 
+def image_points_of(points, xray) -> np.ndarray:
+    """(n, 2) pixel (column, row) of a markups node's points in a view: where their rays meet the detector.
+
+    Points on the X-ray and points of the patient alike: both lie on the ray.
+    """
+    return camera_of(xray).project(markup_of(points).points)
+
+
 def xray_of(node) -> Xray:
     """The X-ray of a view's node; its camera stands where the scene shows it."""
     camera = camera_of(node)

@@ -42,19 +42,20 @@ def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
     remove_references(xray, roles.REPROJECTED)
     if not marks:
         return
-    points = _add(xray, "vtkMRMLMarkupsFiducialNode", "plan", [mark.at for mark in marks], camera)
+    role = roles.REPROJECTED
+    points = add_markup_on(xray, role, "vtkMRMLMarkupsFiducialNode", [mark.at for mark in marks], camera)
     for number, mark in enumerate(marks):
         points.SetNthControlPointLabel(number, mark.label)
-        ellipse = _add(xray, "vtkMRMLMarkupsClosedCurveNode", "ellipse", mark.ellipse[:-1], camera)
+        ellipse = add_markup_on(xray, role, "vtkMRMLMarkupsClosedCurveNode", mark.ellipse[:-1], camera)
         ellipse.GetDisplayNode().SetGlyphScale(0.01)
         ellipse.GetDisplayNode().SetPointLabelsVisibility(False)
         ellipse.GetDisplayNode().SetPropertiesLabelVisibility(False)
         yield
 
 
-def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera: Camera):
-    """A markups node with points (n, 2), pixel, of a view."""
-    node = xray.GetScene().AddNewNodeByClass(kind, f"{xray.GetName()}_{what}")
+def add_markup_on(xray, role: str, kind: str, image_points: Sequence[np.ndarray], camera: Camera):
+    """A locked markups node with points (n, 2), pixel, on a view's detector, of the view's ``role``."""
+    node = xray.GetScene().AddNewNodeByClass(kind, f"{xray.GetName()}_{role.rsplit('.')[-1].lower()}")
     node.CreateDefaultDisplayNodes()
     pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
     points = vtk.vtkPoints()
@@ -67,5 +68,5 @@ def _add(xray, kind: str, what: str, image_points: Sequence[np.ndarray], camera:
     display.SetSelectedColor(_COLOR)
     display.SetUseGlyphScale(False)
     display.SetGlyphSize(_POINT_SIZE_MM)
-    xray.AddNodeReferenceID(roles.REPROJECTED, node.GetID())
+    xray.AddNodeReferenceID(role, node.GetID())
     return node
