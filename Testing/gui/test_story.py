@@ -1,100 +1,12 @@
 """The story by clicks: load, register, review, accept, save, come back; and what can go wrong on the way."""
 
 import json
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
-import numpy as np
 import phantom
 import pytest
 import SimpleITK as sitk
-
-FRAME = "1.2.826.0.1.3680043.8.498.77"
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """The phantom's CT and two X-rays of one C-arm run."""
-    folder = tmp_path_factory.mktemp("case")
-    ct = phantom.write_ct(folder / "ct.nii.gz")
-    views = phantom.make_views(ct)
-    xrays = [
-        phantom.write_dicom(folder / f"{view.name}.dcm", view, frame_of_reference_uid=FRAME) for view in views
-    ]
-    return SimpleNamespace(folder=folder, ct=ct, xrays=xrays, views=views)
-
-
-@pytest.fixture
-def packages(monkeypatch):
-    """Slicer's package manager, which only notes what it was asked for."""
-    packaging = ModuleType("slicer.packaging")
-    packaging.asked = []
-    packaging.load_requirements = lambda path: path.read_text().split()
-    packaging.pip_ensure = lambda requirements, requester=None: packaging.asked.append(requester)
-    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
-    monkeypatch.setattr(sys.modules["slicer"], "packaging", packaging, raising=False)
-    return packaging
-
-
-@pytest.fixture
-def desk(application, packages, files):
-    """The open module with the phantom's CT, bones and plan chosen."""
-    import slicer
-    from xrayreg.images import LabelMap, Markup, read_volume
-    from XrayRegistrationLib.scene import add_markup, add_volume
-    from XrayRegistrationLib.segments import add_segmentation
-
-    widget = application.open_module()
-    ct = read_volume(files.ct)
-    volume = add_volume(slicer.mrmlScene, ct)
-    k, j, i = np.indices(ct.hu.shape)
-    points = np.stack([i, j, k], axis=-1) @ ct.grid.patient_from_index[:3, :3].T
-    labels = phantom.labels(points + ct.grid.patient_from_index[:3, 3])
-    names = {label: name for label, name, _, _ in phantom.BONES}
-    bones = add_segmentation(slicer.mrmlScene, LabelMap(labels, ct.grid, names))
-    plan = add_markup(slicer.mrmlScene, Markup("screw", "line", phantom.targets()[:2], ("head", "tip")))
-    widget.preoperative._ui.volumeSelector.setCurrentNode(volume)
-    widget.preoperative._ui.segmentationSelector.setCurrentNode(bones)
-    widget.preoperative._ui.planSelector.setCheckState(plan, 2)
-    application.process(0.05)
-    return widget
-
-
-def add(application, desk, path, camera=""):
-    ui = desk.xrays._ui
-    ui.xrayPath.currentPath = str(path)
-    ui.cameraPath.currentPath = str(camera)
-    application.click(ui.addButton)
-
-
-@pytest.fixture
-def ready(application, desk, files):
-    """With both X-rays in the table."""
-    for path in files.xrays:
-        add(application, desk, path)
-    assert application.errors == []
-    return desk
-
-
-def state(scene):
-    """Every node, transform and image of a scene, to see whether anything has changed."""
-    from XrayRegistrationLib.mrml import array_of, matrix_array
-
-    result = {}
-    for number in range(scene.GetNumberOfNodes()):
-        node, what = scene.GetNthNode(number), None
-        if node.IsA("vtkMRMLLinearTransformNode"):
-            what = matrix_array(node.GetMatrixTransformToParent()).round(9).tolist()
-        elif node.IsA("vtkMRMLScalarVolumeNode"):
-            what = float(array_of(node).sum(dtype=np.float64))
-        result[node.GetID()] = what
-    return result
-
-
-def run_to_the_end(application, desk):
-    application.click(desk.register._ui.runButton)
-    assert desk.busy
-    application.wait_until(lambda: not desk.busy, timeout_s=180)
+from story import add, run_to_the_end, state
 
 
 def worst_tre(session, files):
