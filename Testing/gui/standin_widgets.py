@@ -1,6 +1,6 @@
 """Stand-ins for the widgets of CTK and Slicer in our panels: their names, their signals, about their looks.
 
-They offer a part of the real members and nothing else; widget_names.json holds the real ones.
+They offer a part of the real members and nothing else; Testing/slicer_names.json holds the real ones.
 """
 # ruff: noqa: N801, N802, N815 - names follow CTK and Slicer
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ from ui_files import STANDINS
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.headless import headless
 
+NAMES = json.loads((Path(__file__).parents[1] / "slicer_names.json").read_text(encoding="utf-8"))
 OURS = ("standin_widgets", "node_combo_boxes", "checkable_combo_box")
-NAMES = "widget_names.json"
 VOLUME = "vtkMRMLScalarVolumeNode"
 PANEL = """<ui version="4.0"><class>Panel</class>
 <widget class="qMRMLWidget" name="Panel"><layout class="QVBoxLayout" name="rows">
@@ -200,12 +201,12 @@ def test_a_destroyed_widget_says_so(qt):
 # The widgets of CTK and Slicer
 
 
-def test_stand_ins_offer_only_what_the_real_widgets_have(request):
-    names = json.loads((request.path.parent / NAMES).read_text(encoding="utf-8"))["classes"]
+def test_stand_ins_offer_only_what_the_real_widgets_have():
     for kind in STANDINS.values():
         qt_names = {n for base in kind.__mro__ if base.__module__.startswith("PySide6") for n in vars(base)}
         ours = {n for base in kind.__mro__ if base.__module__ in OURS for n in vars(base)}
-        extra = {n for n in ours if not n.startswith("_")} - qt_names - set(names[kind.__name__])
+        extra = {n for n in ours if not n.startswith("_")} - qt_names
+        extra -= {*NAMES["classes"][kind.__name__], *NAMES["enums"].get(kind.__name__, ())}
         assert not extra - {"staticMetaObject", "STEPS"}, kind.__name__
 
 
@@ -217,10 +218,10 @@ def test_stand_ins_offer_only_what_the_real_widgets_have(request):
         (SliceWidget, "qMRMLSliceWidget"),
     ],
 )
-def test_the_application_offers_only_what_the_real_one_has(request, ours, real):
-    names = json.loads((request.path.parent / NAMES).read_text(encoding="utf-8"))["classes"]
+def test_the_application_offers_only_what_the_real_one_has(ours, real):
     # slicer.util calls testingEnabled; it is added to the class where the list of names does not look
-    assert not {n for n in vars(ours) if not n.startswith("_")} - set(names[real]) - {"testingEnabled"}
+    known = {*NAMES["classes"][real], "testingEnabled"}
+    assert {n for n in vars(ours) if not n.startswith("_")} <= known
 
 
 def test_without_connection_a_selector_has_no_scene(load):

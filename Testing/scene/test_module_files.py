@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 MODULE = Path(__file__).parents[2] / "XrayRegistration"
-NAMES = json.loads((Path(__file__).parent / "slicer_names.json").read_text(encoding="utf-8"))
+NAMES = json.loads((Path(__file__).parents[1] / "slicer_names.json").read_text(encoding="utf-8"))
 LIBRARY = sorted((MODULE / "XrayRegistrationLib").rglob("*.py"))
 UI_FILES = sorted((MODULE / "Resources" / "UI").glob("*.ui"))
 SOURCES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in LIBRARY}
