@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry import apply
 from ..images import Xray
 from ..render import Density, render
 from .evidence import Evidence, gather
 from .levels import Level, prepare_view
-from .problem import apply_each
 from .refine import DEFAULT_LEVELS, NEAR, Progress, refine
 from .result import RegisteredView
 from .search import SearchRange
@@ -99,7 +99,7 @@ def _registered(
 
 def _strayed(centre: np.ndarray, motion: np.ndarray, search: SearchRange) -> float:
     """How far a motion moves the centre, by the farthest that the search allows."""
-    (moved,) = apply_each(motion[None], centre)
+    moved = apply(motion, centre)
     return float(np.linalg.norm(moved - centre) / max(1.0, np.linalg.norm(search.translation_mm)))
 
 
