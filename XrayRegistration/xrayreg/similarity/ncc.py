@@ -138,7 +138,7 @@ class _PatchwiseNcc:
         valid = mask.to(fixed.dtype)
         if term.on_gradient:  # a gradient next to a masked pixel is an edge of the mask
             valid = 1 - torch.nn.functional.max_pool2d(1 - valid[None], 3, stride=1, padding=1)[0]
-        self._valid = self._cells(valid)[..., None]
+        self._valid = self._cells(valid)
         channels = self._channels(torch.where(mask, fixed, fixed[mask].mean()))
         self._fixed = self._cells(channels)
         sums = self._sums([self._fixed])
@@ -222,11 +222,11 @@ class _PatchwiseNcc:
     def _sums(self, cells: list[torch.Tensor]) -> torch.Tensor:
         """(..., patch, 1 + n, 1 + n) sums of products, over patches, of 1 and n times [..., pixel] cells."""
         products = []
-        for number, valid in enumerate(self._valid.unbind(-4)):  # row by row: doubles take space
+        for number, valid in enumerate(self._valid.unbind(-3)):  # row by row: doubles take space
             row = [each[..., number, :, :] for each in cells]
             row = [each.expand_as(row[-1]) for each in (torch.ones_like(row[-1]), *row)]
             row = torch.stack(row, dim=-2).double()
-            products.append((row * valid.transpose(-2, -1)) @ row.transpose(-2, -1))
+            products.append((row * valid[..., None, :]) @ row.transpose(-2, -1))
         products = torch.stack(products, dim=-4)
         if self._per_patch == 2:
             rows, columns = products.shape[-4:-2]
