@@ -1,8 +1,7 @@
 """The application stand-in for each test, on an empty real scene, and the module open in it with a case."""
 
 import os
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import phantom
@@ -39,19 +38,7 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture
-def packages(monkeypatch):
-    """Slicer's package manager, which only notes what it was asked for."""
-    packaging = ModuleType("slicer.packaging")
-    packaging.asked = []
-    packaging.load_requirements = lambda path: path.read_text().split()
-    packaging.pip_ensure = lambda requirements, requester=None: packaging.asked.append(requester)
-    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
-    monkeypatch.setattr(sys.modules["slicer"], "packaging", packaging, raising=False)
-    return packaging
-
-
-@pytest.fixture
-def desk(application, packages, files):
+def desk(application, files):
     """The open module with the phantom's CT, bones and plan chosen."""
     import slicer
     from xrayreg.images import LabelMap, Markup, read_volume

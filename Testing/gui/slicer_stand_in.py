@@ -195,9 +195,18 @@ def _install_submodules(patch) -> None:
     for name in ("", "Widget", "Logic", "Test"):
         kind = f"ScriptedLoadableModule{name}"
         setattr(scripted, kind, getattr(scripted_module, kind))
-    for module in (i18n, scripted):
+    for module in (i18n, scripted, _packaging()):
         patch.setitem(sys.modules, module.__name__, module)
         patch.setattr(slicer, module.__name__.split(".")[1], module, raising=False)
+
+
+def _packaging() -> ModuleType:
+    """Slicer's package manager; it installs nothing and notes in ``asked`` who asked it to."""
+    packaging = ModuleType("slicer.packaging")
+    packaging.asked = []
+    packaging.load_requirements = lambda path: path.read_text().split()
+    packaging.pip_ensure = lambda requirements, requester=None: packaging.asked.append(requester)
+    return packaging
 
 
 def _install_util(patch, person: Person) -> None:

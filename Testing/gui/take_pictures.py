@@ -10,7 +10,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -29,10 +28,6 @@ from XrayRegistrationLib.views import write_pictures
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    packaging = ModuleType("slicer.packaging")
-    packaging.load_requirements = lambda path: []
-    packaging.pip_ensure = lambda requirements, requester=None: None
-    sys.modules["slicer.packaging"] = slicer.packaging = packaging
     with headless() as opened, offscreen_windows(), slicer_application(opened) as application:
         desk = application.open_module()
         application.picture(application.panel, folder / "panels_start.png")

@@ -34,14 +34,14 @@ def test_slicer_loads_the_module_without_anything_heavy_and_is_told_what_it_is(a
     assert parent.acknowledgementText
 
 
-def test_from_loading_to_an_accepted_result_that_comes_back(application, ready, files, packages, tmp_path):
+def test_from_loading_to_an_accepted_result_that_comes_back(application, ready, files, tmp_path):
     import slicer
     from XrayRegistrationLib import roles
 
     table = ready.xrays._ui.xrayTable
     assert [table.item(row, 0).text() for row in range(2)] == ["frontal", "lateral"]
     assert table.item(0, 1).text() == "176 x 160, 1.2 mm, SID 1000 mm"
-    assert packages.asked == ["X-ray Registration"] * 2
+    assert slicer.packaging.asked == ["X-ray Registration"] * 2
     session = ready.session
     assert worst_tre(session, files) > 5
     assert not ready.review._ui.reviewButton.enabled
@@ -220,7 +220,7 @@ def test_closing_the_scene_ends_a_run(application, ready):
     assert ready.xrays._ui.xrayTable.rowCount == 0
 
 
-def test_observers_are_gone_after_the_module_is_closed(application, packages):
+def test_observers_are_gone_after_the_module_is_closed(application):
     import slicer
 
     scene = slicer.mrmlScene
