@@ -8,38 +8,27 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from source_names import asked_of_the_application, chains, imported, is_light, panels, widgets_used
 
 MODULE = Path(__file__).parents[2] / "XrayRegistration"
 NAMES = json.loads((Path(__file__).parents[1] / "slicer_names.json").read_text(encoding="utf-8"))
 LIBRARY = sorted((MODULE / "XrayRegistrationLib").rglob("*.py"))
 UI_FILES = sorted((MODULE / "Resources" / "UI").glob("*.ui"))
-SOURCES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in LIBRARY}
-SCRIPT = ast.parse((MODULE / "XrayRegistration.py").read_text(encoding="utf-8"))
-# Which code uses which .ui file, and under which name.
-PANELS = [
-    ("XrayRegistration", ("self", "ui"), SCRIPT),
-    ("Preoperative", ("ui",), SOURCES["preoperative"]),
-    ("Xrays", ("ui",), SOURCES["xrays"]),
-    ("Register", ("ui",), SOURCES["register"]),
-    ("Review", ("ui",), SOURCES["review"]),
-]
-QT_MEMBERS = {
-    "QPushButton": {"clicked", "enabled", "text"},
-    "QLabel": {"text"},
-    "QLineEdit": {"text"},
-    "QCheckBox": {"checked", "toggled"},
-    "QProgressBar": {"value", "visible", "setRange"},
-    "QTableWidget": {
-        "currentRow",
-        "itemSelectionChanged",
-        "resizeColumnsToContents",
-        "setColumnCount",
-        "setHorizontalHeaderLabels",
-        "setItem",
-        "setRowCount",
-    },
-}
-OF_EVERY_WIDGET = {"enabled", "toolTip", "visible"}
+MAIN = MODULE / "XrayRegistration.py"
+SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (MAIN, *LIBRARY)}
+SCRIPT = SOURCES[MAIN]
+PANELS = panels(SCRIPT, SOURCES.values())
+IN_THE_APPLICATION = {"app", "modules", "mrmlScene", "packaging", "util"}
+
+
+@pytest.fixture
+def qt_names():
+    pytest.importorskip(
+        "PySide6.QtWidgets", reason="PySide6-Essentials is not installed", exc_type=ImportError
+    )
+    import qt_names
+
+    return qt_names
 
 
 def ui_of(name: str):
@@ -51,42 +40,44 @@ def widgets(ui) -> dict[str, str]:
     return {widget.get("name"): widget.get("class") for widget in ui.iter("widget")}
 
 
-def dotted(node) -> list[str]:
-    """["self", "ui", "x"] of the expression self.ui.x."""
-    names = []
-    while isinstance(node, ast.Attribute):
-        names.insert(0, node.attr)
-        node = node.value
-    return [node.id, *names] if isinstance(node, ast.Name) else []
+def members(kind: str, qt_names) -> set[str]:
+    """Of a class of Qt, CTK or Slicer."""
+    if kind not in NAMES["classes"]:
+        return qt_names.members(kind)
+    return {*NAMES["classes"][kind], *qt_names.members(NAMES["qt_bases"].get(kind, "QWidget"))}
 
 
-def chains(tree) -> list[list[str]]:
-    return [chain for node in ast.walk(tree) if (chain := dotted(node))]
+def signals(kind: str, qt_names) -> set[str]:
+    if kind not in NAMES["classes"]:
+        return qt_names.signals(kind)
+    return {*NAMES["signals"][kind], *qt_names.signals(NAMES["qt_bases"].get(kind, "QWidget"))}
 
 
-@pytest.mark.parametrize(("name", "prefix", "tree"), PANELS, ids=[panel[0] for panel in PANELS])
-def test_every_widget_used_in_the_code_is_in_the_ui_file_with_its_members(name, prefix, tree):
-    start = len(prefix)
+def test_every_ui_file_is_used_once():
+    assert sorted(name for name, _, _ in PANELS) == [path.stem for path in UI_FILES]
+
+
+@pytest.mark.parametrize(("name", "names", "tree"), PANELS, ids=[panel[0] for panel in PANELS])
+def test_every_widget_used_in_the_code_is_in_the_ui_file_with_its_members(name, names, tree, qt_names):
     kinds = widgets(ui_of(name))
-    used = [chain for chain in chains(tree) if tuple(chain[:start]) == prefix and len(chain) > start]
-    used += [chain for chain in chains(tree) if chain[:2] == ["self", "_ui"] and len(chain) > 2]
+    used = list(widgets_used(tree, names))
     assert used
-    for chain in used:
-        widget, *member = chain[2:] if chain[:2] == ["self", "_ui"] else chain[start:]
+    for widget, asked in used:
         assert widget in kinds, f"{name}.ui has no {widget}"
-        if member:
-            kind = kinds[widget]
-            known = QT_MEMBERS.get(kind) or {*NAMES["classes"].get(kind, ()), *OF_EVERY_WIDGET}
-            assert member[0] in known, f"{kind}.{member[0]}"
+        kind = kinds[widget]
+        assert not asked or asked[0] in members(kind, qt_names), f"{kind}.{asked[0]}"
+        if asked[1:] == ["connect"]:
+            assert asked[0] in signals(kind, qt_names), f"{kind}.{asked[0]} is no signal"
 
 
 @pytest.mark.parametrize("path", UI_FILES, ids=lambda path: path.stem)
-def test_properties_set_in_the_ui_files_exist(path):
+def test_properties_set_in_the_ui_files_exist(path, qt_names):
     for widget in ui_of(path.stem).iter("widget"):
         kind = widget.get("class")
-        if kind.startswith(("ctk", "qMRML")):
-            for name in (p.get("name") for p in widget.findall("property")):
-                assert name in NAMES["classes"][kind] or name in ("toolTip", "text"), f"{kind}.{name}"
+        base = NAMES["qt_bases"].get(kind, "QWidget") if kind in NAMES["classes"] else kind
+        known = {*NAMES["classes"].get(kind, ()), *qt_names.properties(base)}
+        for name in (p.get("name") for p in widget.findall("property")):
+            assert name in known, f"{kind}.{name}"
 
 
 @pytest.mark.parametrize("path", UI_FILES, ids=lambda path: path.stem)
@@ -105,22 +96,34 @@ def test_every_mrml_widget_follows_the_scene(path):
 
 
 @pytest.mark.parametrize("path", UI_FILES, ids=lambda path: path.stem)
-def test_custom_widgets_are_declared(path):
+def test_widgets_are_of_qt_or_declared_and_known(path, qt_names):
     ui = ui_of(path.stem)
     declared = {custom.findtext("class") for custom in ui.iter("customwidget")}
-    assert {kind for kind in widgets(ui).values() if not kind.startswith("Q")} == declared
+    kinds = set(widgets(ui).values()) - {"Line"}  # a QFrame, to Qt's Designer
+    assert {kind for kind in kinds if qt_names.find(kind) is None} == declared
+    assert declared <= set(NAMES["classes"])
 
 
-def test_names_of_slicer_python_exist():
-    for tree in (SCRIPT, *SOURCES.values()):
-        for chain in chains(tree):
-            if chain[0] == "slicer" and len(chain) > 2 and chain[1] in ("util", "packaging"):
-                assert chain[2] in NAMES["python"][f"slicer.{chain[1]}"], ".".join(chain)
-    for chain in (*chains(SCRIPT), *chains(SOURCES["dependencies"])):
-        if chain[0] == "slicer" and len(chain) > 1:
-            assert chain[1] in ("util", "mrmlScene", "app", "packaging"), ".".join(chain)
-    members = {name for names in NAMES["classes"].values() for name in names}
-    assert {"sliceViewNames", "sliceWidget", "sliceLogic", "setMRMLScene", "nodeAddedByUser"} <= members
+@pytest.mark.parametrize("tree", SOURCES.values(), ids=[path.stem for path in SOURCES])
+def test_names_of_slicers_python_exist(tree):
+    python = NAMES["python"]
+    used = [
+        (".".join(chain[:depth]), chain[depth]) for chain in chains(tree) for depth in range(1, len(chain))
+    ]
+    for module, name in [*used, *imported(tree)]:
+        assert module not in python or name in python[module], f"{module}.{name}"
+        assert module != "slicer.modules" or name in NAMES["modules"], f"{module}.{name}"
+
+
+@pytest.mark.parametrize("tree", SOURCES.values(), ids=[path.stem for path in SOURCES])
+def test_names_of_qt_and_of_the_application_exist(tree, qt_names):
+    for chain in chains(tree):
+        if chain[0] == "qt" and len(chain) > 1:
+            kind = qt_names.find(chain[1])
+            assert kind is not None, ".".join(chain)
+            assert len(chain) < 3 or hasattr(kind, chain[2]), ".".join(chain)
+    for kind, member in asked_of_the_application(tree):
+        assert member in members(kind, qt_names), f"{kind}.{member}"
 
 
 def test_the_four_classes_have_slicers_bases():
@@ -132,33 +135,13 @@ def test_the_four_classes_have_slicers_bases():
 
 
 def test_no_panel_imports_anything_heavy_with_the_module():
-    light = set(sys.stdlib_module_names) | {
-        "slicer",
-        "vtk",
-        "qt",
-        "roles",
-        "preoperative",
-        "register",
-        "review",
-        "xrays",
-    }
+    allowed = {*sys.stdlib_module_names, "slicer", "vtk", "qt", "ctk"}
     for path in (MODULE / "XrayRegistrationLib" / "panels").glob("*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Import):
-                assert {alias.name.split(".")[0] for alias in node.names} <= light, path.name
-            elif isinstance(node, ast.ImportFrom):
-                names = {node.module.split(".")[0]} if node.module else {alias.name for alias in node.names}
-                assert names <= light, path.name
+        assert is_light(path, allowed), path.name
 
 
 def test_nothing_but_the_standard_library_slicer_and_vtk_is_imported_at_file_scope():
-    roots = set()
-    for node in SCRIPT.body:
-        if isinstance(node, ast.Import):
-            roots |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            roots.add(node.module.split(".")[0])
-    assert roots <= set(sys.stdlib_module_names) | {"slicer", "vtk"}
+    assert is_light(MAIN, {*sys.stdlib_module_names, "slicer", "vtk"})
 
 
 def test_cmake_lists_every_file_of_the_library_and_no_other():
@@ -181,11 +164,10 @@ def test_requirements_are_ranges_and_leave_torch_to_its_extension():
         assert not requirement.startswith("torch")
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
-def test_classes_of_slicer_used_in_the_library_exist(path):
+@pytest.mark.parametrize("path", [MAIN, *LIBRARY], ids=lambda path: path.name)
+def test_classes_of_slicer_used_in_the_module_exist(path):
     slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
     text = path.read_text(encoding="utf-8")
     names = {chain[1] for chain in chains(ast.parse(text)) if chain[0] == "slicer" and len(chain) > 1}
     names |= set(re.findall(r'"(vtkMRML\w+(?:Node|DisplayableManager\w*))"', text))
-    in_the_application = {"app", "packaging", "util"}
-    assert [name for name in sorted(names - in_the_application) if not hasattr(slicer, name)] == []
+    assert [name for name in sorted(names - IN_THE_APPLICATION) if not hasattr(slicer, name)] == []
