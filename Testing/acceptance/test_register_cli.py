@@ -38,6 +38,7 @@ from looking import (
 from PIL import Image
 from xrayreg.cli import main, pipeline
 from xrayreg.geometry import about, inverse
+from xrayreg.results import files as result_files
 
 PLAN = phantom.CENTRE + [[-20.0, 10.0, -14.0], [5.0, 0.0, -10.0]]
 
@@ -207,7 +208,7 @@ def test_noise_in_place_of_an_x_ray_is_rejected_with_exit_code_3(xrayreg, ct, vi
 
 def test_the_folder_holds_what_the_contract_names_and_nothing_else(registered):
     folder, _ = registered("rig")
-    expected = {"registration.json"}
+    expected = {"registration.json", "report.html"}
     for name in ("frontal", "lateral"):
         expected |= {f"overlay_{name}.png", f"camera_from_patient_{name}.tfm"}
     if HAS_SLICER:
@@ -541,7 +542,7 @@ def test_a_full_disk_while_drawing_leaves_the_earlier_results(
     given = ("register", "--volume", ct, *in_rig(shots, views), "--out", out)
     assert xrayreg(*given).code == 0
     before = contents(out)
-    monkeypatch.setattr(pipeline, "overlay_picture", no_space)
+    monkeypatch.setattr(result_files, "overlay_picture", no_space)
     line = xrayreg(*given).check_refused()
     assert "No space left" in line
     assert contents(out) == before

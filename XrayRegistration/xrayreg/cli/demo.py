@@ -9,8 +9,9 @@ import numpy as np
 from ..evaluate import PLAN, DemoView, demo_targets, errors, fetch_demo_case, write_demo_views
 from ..images import read_label_map, read_volume, write_markups
 from ..overlays import Overlay, checkerboard_picture, drr_picture, overlay_picture, view_drr, xray_picture
+from ..results import refuse_file, whole_or_nothing
 from .demo_report import write_report
-from .files import refuse_file, say, whole_or_nothing
+from .files import say
 from .options import AIR_HU
 from .pipeline import Inputs, Result, described, register_and_write
 from .register import outlined, read_xrays
@@ -60,10 +61,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _write_pictures(result: Result, overlay: Overlay, folder: Path) -> None:
     """X-ray, DRRs, checkerboards and the start's overlay beside the registered one."""
-    for view in result.registration.views:
+    for view in result.outcome.registration.views:
         name, xray = view.name, view.xray
         start = view_drr(result.density, xray, xray.camera.camera_from_patient)
-        end = result.drrs[name]
+        end = result.drawings[name].drr
         for canvas, kind in (
             (xray_picture(xray, f"{name}: X-ray"), "xray"),
             (drr_picture(xray, start, f"{name}: DRR at the start"), "drr_start"),
@@ -80,7 +81,7 @@ def _metrics(result: Result, views: list[DemoView], points: np.ndarray) -> dict:
     truth = {view.name: view.truth for view in views}
     by_view = [
         {"name": view.name, **errors(points, view.xray.camera, view.camera, truth[view.name])}
-        for view in result.registration.views
+        for view in result.outcome.registration.views
     ]
     pooled = {
         key: (max if key.startswith("max") else np.mean)([view[key] for view in by_view])

@@ -1,22 +1,16 @@
 """From inputs to result files: what `register` and `demo` have in common."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
-import torch
 
-from .. import __version__
-from ..images import Volume, Xray
-from ..overlays import Overlay, overlay_picture, view_drr
+from ..images import Volume, Xray, sha256
+from ..overlays import Overlay
 from ..register import (
     NEAR,
-    Confidence,
-    PoseUncertainty,
     Progress,
     RegisteredView,
     Registration,
@@ -27,9 +21,17 @@ from ..register import (
     register_rigid,
 )
 from ..render import Density
-from .files import say, sha256
+from ..results import (
+    Drawing,
+    Outcome,
+    draw,
+    software_json,
+    write_overlay,
+    write_registration,
+    write_transform,
+)
+from .files import say
 
-SCHEMA_VERSION = 1
 _SCENE_WRITERS = "xrayreg.scene_writer"
 
 
@@ -61,15 +63,13 @@ class Result:
     """What was found.
 
     Attributes:
-        drrs: by view, at the registered pose, in the pixels of the view's pictures.
+        drawings: by view.
         density: the prepared volume, for more pictures.
-        confidence: of the worst rig.
     """
 
-    registration: Registration
-    drrs: dict[str, np.ndarray]
+    outcome: Outcome
+    drawings: dict[str, Drawing]
     density: Density
-    confidence: Confidence
 
 
 def register_and_write(inputs: Inputs, folder: Path) -> Result:
@@ -87,30 +87,24 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     done = time.perf_counter()
     seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
     by_name = {view.name: view for rig in rigs for view in rig.views}
-    views = tuple(by_name[xray.name] for xray in inputs.xrays)
-    registration = Registration(inputs.volume, views, seconds)
-    confidence = least([confidence_in(rig.evidence) for rig in rigs])
-    uncertainties = {view.name: rig.uncertainty for rig in rigs for view in rig.views}
-    body = rigs[0].uncertainty if len(rigs) == 1 else None
-    device = density.values.device.type
-    fields = _registration_json(inputs, registration, device, confidence, uncertainties, body)
-    (folder / "registration.json").write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-    drrs = {}
-    for view in views:
+    outcome = Outcome(
+        Registration(inputs.volume, tuple(by_name[xray.name] for xray in inputs.xrays), seconds),
+        least([confidence_in(rig.evidence) for rig in rigs]),
+        {view.name: rig.uncertainty for rig in rigs for view in rig.views},
+        inputs.overlay,
+        inputs.files,
+        software_json(density.values.device.type),
+    )
+    write_registration(folder, outcome)
+    drawings = {}
+    for view in outcome.registration.views:
         say(f"drawing {view.name}")
-        _write_transform(folder / f"camera_from_patient_{view.name}.tfm", view.camera.camera_from_patient)
-        drrs[view.name] = view_drr(density, view.xray, view.camera.camera_from_patient)
-        picture = overlay_picture(
-            view.xray,
-            view.camera,
-            drrs[view.name],
-            inputs.overlay,
-            f"{view.name}: registered ({confidence.verdict})",
-            uncertainties[view.name].in_image,
-        )
-        picture.save(folder / f"overlay_{view.name}.png")
-    _write_scene(registration, drrs, inputs.overlay, folder)
-    return Result(registration, drrs, density, confidence)
+        write_transform(folder, view)
+        drawings[view.name] = draw(outcome, view, density)
+        write_overlay(folder, view, drawings[view.name])
+    drrs = {name: drawing.drr for name, drawing in drawings.items()}
+    _write_scene(outcome.registration, drrs, inputs.overlay, folder)
+    return Result(outcome, drawings, density)
 
 
 class _LevelReporter:
@@ -123,86 +117,6 @@ class _LevelReporter:
         if self._last is None or state.level != self._last.level:
             say(f"level {state.level + 1} of {state.levels}, {state.poses} pose(s)")
         self._last = state
-
-
-def _registration_json(
-    inputs: Inputs,
-    registration: Registration,
-    device: str,
-    confidence: Confidence,
-    uncertainties: dict[str, PoseUncertainty],
-    body: PoseUncertainty | None,
-) -> dict:
-    """The content of registration.json; ``uncertainties`` by view, ``body`` None if views moved apart."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "software": {
-            "name": "xrayreg",
-            "version": __version__,
-            "torch": torch.__version__,
-            "device": device,
-        },
-        "inputs": inputs.files,
-        "model": "rigid",
-        "views": [_view_json(view, uncertainties[view.name]) for view in registration.views],
-        "bodies": [
-            {
-                "name": registration.volume.name,
-                "label": None,
-                "patient_from_rest": np.eye(4).tolist(),
-                "covariance": None if body is None else body.covariance.tolist(),
-            }
-        ],
-        "targets": _targets_json(inputs.overlay, uncertainties),
-        "confidence": {
-            "verdict": confidence.verdict,
-            "success_probability": round(confidence.success_probability, 4),
-            "expected_tre_mm": round(confidence.expected_tre_mm, 3),
-            "p95_tre_mm": round(confidence.p95_tre_mm, 3),
-            "reasons": list(confidence.reasons),
-        },
-        "timing_s": {stage: round(value, 3) for stage, value in registration.seconds.items()},
-    }
-
-
-def _targets_json(overlay: Overlay, uncertainties: dict[str, PoseUncertainty]) -> list[dict]:
-    """Every point of the plan, and how far noise leaves it off in each view; nothing of gross failure."""
-    return [
-        {
-            "markup": markup.name,
-            "point": label,
-            "noise_tre_mm": {
-                name: round(uncertainty.expected_tre_mm(point), 3)
-                for name, uncertainty in uncertainties.items()
-            },
-        }
-        for markup in overlay.markups
-        for point, label in zip(markup.points, markup.labels, strict=True)
-    ]
-
-
-def _view_json(view: RegisteredView, uncertainty: PoseUncertainty) -> dict:
-    return {
-        "name": view.name,
-        "size": list(view.camera.size),
-        "K": view.camera.K.tolist(),
-        "camera_from_patient": view.camera.camera_from_patient.tolist(),
-        "initial_camera_from_patient": view.xray.camera.camera_from_patient.tolist(),
-        "similarity": round(view.similarity, 6),
-        "initial_similarity": round(view.initial_similarity, 6),
-        "covariance": uncertainty.covariance.tolist(),
-    }
-
-
-def _write_transform(path: Path, camera_from_patient: np.ndarray) -> None:
-    """An ITK transform that maps a patient point (LPS, mm) to the camera frame.
-
-    Slicer reads it as a transform node whose matrix to the parent is the inverse, patient from camera.
-    """
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix(camera_from_patient[:3, :3].ravel().tolist())
-    transform.SetTranslation(camera_from_patient[:3, 3].tolist())
-    sitk.WriteTransform(transform, str(path))
 
 
 def _write_scene(

@@ -22,7 +22,7 @@ from ..images import (
     view_name,
 )
 from ..overlays import Overlay
-from .files import refuse_file, whole_or_nothing
+from ..results import refuse_file, whole_or_nothing, write_report
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks, without_start
 from .options import add_volume_options, search_range, voxel_mm
 from .pipeline import Inputs, described, register_and_write
@@ -105,8 +105,9 @@ def run(options: argparse.Namespace) -> int:
     inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options, volume))
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
-    alike = ", ".join(f"{view.name} {view.similarity:.3f}" for view in result.registration.views)
-    sure = result.confidence
+        write_report(staging, result.outcome, result.drawings)
+    alike = ", ".join(f"{view.name} {view.similarity:.3f}" for view in result.outcome.registration.views)
+    sure = result.outcome.confidence
     print(
         f"{options.out}: {sure.verdict}; expected TRE {sure.expected_tre_mm:.2f} mm "
         f"(95 % below {sure.p95_tre_mm:.2f}); similarity {alike}"

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..geometry import Camera, carm_from_camera, read_camera_file
+from ..geometry import Camera, read_camera_file
 from ..images import (
     LabelMap,
+    carm_for_dicom,
     read_label_map,
     read_volume,
     resample_labels,
@@ -18,7 +19,8 @@ from ..images import (
 )
 from ..overlays import write_grey_png
 from ..render import PROJECTORS, Density, render, render_labels
-from .files import say, whole_file
+from ..results import whole_file
+from .files import say
 from .options import add_volume_options, label_values, voxel_mm
 
 _ENDINGS = (".nrrd", ".png", ".dcm")
@@ -102,19 +104,6 @@ def _write(path: Path, ending: str, image: np.ndarray, camera: Camera, centre: n
 
 
 def _as_dicom(image: np.ndarray, camera: Camera, centre: np.ndarray) -> tuple:
-    """Arguments of `write_dicom_xray`: transmission, the C-arm and the pixel spacing.
-
-    Any pose is that of a C-arm whose isocenter lies on the central ray; here, as near the volume's
-    centre as that allows.
-    """
-    middle = [(n - 1) / 2 for n in camera.size]
-    if not np.allclose(camera.K[:2, 2], middle, atol=1e-3) or camera.K[0, 1] != 0:
-        raise InputError(
-            "DICOM XA tags cannot hold an off-centre principal point or a skew",
-            remedy="write .nrrd with the camera file beside it",
-        )
-    axis = camera.patient_from_camera[:3, 2]
-    distance = float(axis @ (centre - camera.source_patient))
-    carm = carm_from_camera(camera, distance)
+    """Arguments of `write_dicom_xray`: transmission, the C-arm and the pixel spacing."""
     transmission = np.round(np.exp(-image) * _DICOM_FULL_SCALE).astype(np.uint16)
-    return transmission, carm, camera.pixel_spacing_mm
+    return transmission, carm_for_dicom(camera, centre), camera.pixel_spacing_mm

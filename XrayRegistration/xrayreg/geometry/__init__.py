@@ -13,6 +13,7 @@ from .camera_file import (
 from .frames import (
     LPS_FROM_RAS,
     CArm,
+    carm_angles_deg,
     carm_from_camera,
     detector_from_image,
     flip_ras_lps,
@@ -42,6 +43,7 @@ __all__ = [
     "adjoint",
     "apply",
     "camera_json",
+    "carm_angles_deg",
     "carm_from_camera",
     "detector_from_image",
     "exp_se3",

@@ -102,8 +102,8 @@ class CArm:
         return Camera(size, K, self.camera_from_patient, self.source_to_detector_mm)
 
 
-def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
-    """The C-arm parameters of a camera: the inverse of `CArm.camera`, any pose.
+def carm_angles_deg(camera: Camera) -> tuple[float, float, float]:
+    """Primary, secondary and tertiary angle of a camera as in `CArm`, any pose.
 
     The secondary angle is taken in [-90, 90] degrees, as C-arms report it.
     """
@@ -114,13 +114,16 @@ def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
     untwisted = _rotation(2, primary) @ _rotation(0, -secondary) @ _PATIENT_FROM_CAMERA_AT_ZERO
     twist = untwisted.T @ rotation
     tertiary = np.degrees(np.arctan2(twist[1, 0], twist[0, 0]))
-    isocenter = camera.source_patient + axis * source_to_isocenter_mm
+    return float(primary), float(secondary), float(tertiary)
+
+
+def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
+    """The C-arm parameters of a camera: the inverse of `CArm.camera`, any pose."""
+    isocenter = camera.source_patient + camera.patient_from_camera[:3, 2] * source_to_isocenter_mm
     return CArm(
         camera.require_source_to_detector(),
         source_to_isocenter_mm,
-        float(primary),
-        float(secondary),
-        float(tertiary),
+        *carm_angles_deg(camera),
         tuple(float(x) for x in isocenter),
     )
 

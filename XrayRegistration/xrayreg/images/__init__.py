@@ -1,5 +1,6 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
+from .checksums import sha256, sha256_of_files
 from .drr_files import write_drr_nrrd
 from .label_files import check_overlap, read_label_map, resample_labels
 from .landmark_files import paired, read_landmarks2d, read_landmarks3d
@@ -10,7 +11,7 @@ from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm
 from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
-from .xray_dicom_writer import write_dicom_xray
+from .xray_dicom_writer import carm_for_dicom, write_dicom_line_integrals, write_dicom_xray
 from .xray_files import read_xray, view_name
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Xray",
     "attenuation_per_mm",
     "camera_from_dicom",
+    "carm_for_dicom",
     "check_overlap",
     "line_integrals_from_transmission",
     "paired",
@@ -35,7 +37,10 @@ __all__ = [
     "read_volume",
     "read_xray",
     "resample_labels",
+    "sha256",
+    "sha256_of_files",
     "view_name",
+    "write_dicom_line_integrals",
     "write_dicom_xray",
     "write_drr_nrrd",
     "write_markups",

@@ -13,7 +13,9 @@ from .xray import line_integrals_from_transmission
 
 MODALITIES = ("XA", "RF", "DX", "CR")
 
-_LOG_RANGE = float(np.log(1000))  # the range of line_integrals_from_transmission
+LOG_RANGE = float(np.log(1000))
+"""What the full range of a LOG image's pixels counts as: the range of `line_integrals_from_transmission`."""
+
 _SAVE_AS_PICTURE = "save the frame as 16-bit PNG or TIFF and give a camera file (--camera)"
 _SAY_INTENSITY = "give a camera file (--camera) whose 'intensity' says transmission or line_integral"
 _DECODERS = {"1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg", "1.2.840.10008.1.2.4": "pylibjpeg-libjpeg"}
@@ -133,7 +135,7 @@ def line_integrals(
     if relationship is None:
         return values.astype(np.float32), ()
     span = white - _rescale(dataset, where)[1]
-    scaled = values * (-relationship[1] * _LOG_RANGE / span)
+    scaled = values * (-relationship[1] * LOG_RANGE / span)
     beam = np.percentile(scaled[mask], 0.1)
     note = f"LOG image ({tag_name('PixelIntensityRelationship')}): the scale of its line integrals is unknown"
     return (scaled - beam).astype(np.float32), (note,)

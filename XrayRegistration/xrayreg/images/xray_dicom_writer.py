@@ -1,6 +1,6 @@
-"""Writing simulated X-rays as DICOM XA files with the complete C-arm geometry.
+"""Writing X-rays as DICOM XA files with the complete C-arm geometry: simulated ones, and registered ones.
 
-No public X-ray file has it all; these files stand in for them in tests, demonstrations and exports.
+No public X-ray file has it all; the simulated ones stand in for them in tests, demonstrations and exports.
 """
 
 import datetime
@@ -11,11 +11,37 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
+from .. import __version__
 from ..errors import InputError
-from ..geometry import Camera, CArm
+from ..geometry import Camera, CArm, carm_from_camera
+from .dicom_pixels import LOG_RANGE
 from .orientation import letters_of
 from .shutters import Shutter, write_shutter
 from .xray_dicom import DETECTOR_ROTATION_SIGN
+
+_FULL_SCALE = 65535
+_OFF_CENTRE_PX = 1e-3
+
+
+def carm_for_dicom(camera: Camera, near: np.ndarray) -> CArm:
+    """The C-arm of any pose, as DICOM's tags hold it.
+
+    Args:
+        near: (3,) patient, mm, between source and detector; the isocenter is the central ray's point that is
+            nearest to it.
+
+    Raises:
+        InputError: if the tags cannot hold this geometry: they put the principal point into the middle of the
+            image, know no skew, and need the distance to the detector.
+    """
+    middle = [(n - 1) / 2 for n in camera.size]
+    if not np.allclose(camera.K[:2, 2], middle, rtol=0, atol=_OFF_CENTRE_PX) or camera.K[0, 1] != 0:
+        raise InputError(
+            "DICOM XA tags cannot hold an off-centre principal point or a skew",
+            remedy="write .nrrd with the camera file beside it",
+        )
+    axis = camera.patient_from_camera[:3, 2]
+    return carm_from_camera(camera, float(axis @ (np.asarray(near) - camera.source_patient)))
 
 
 def write_dicom_xray(
@@ -59,13 +85,65 @@ def write_dicom_xray(
     camera = carm.camera(transmission.shape[::-1], pixel_spacing_mm)
     dataset = _identity(path, study_uid, frame_of_reference_uid)
     dataset.PatientName, dataset.PatientID = patient_name, patient_id
+    dataset.Manufacturer = "xrayreg (simulation)"
+    dataset.DerivationDescription = "Simulated X-ray computed from a CT by xrayreg; not an acquired image"
+    dataset.ImageComments = "SIMULATED, not for diagnosis"
     dataset.SeriesDescription = series_description
     _describe_geometry(dataset, carm, pixel_spacing_mm)
     dataset.PatientOrientation = _stored_orientation(camera, flip_columns, flip_rows)
     if shutter is not None:
         write_shutter(dataset, shutter.flipped(transmission.shape, columns=flip_columns, rows=flip_rows))
     stored = transmission[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-    _store_pixels(dataset, stored)
+    _store_pixels(dataset, stored, ("LIN", 1))
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def write_dicom_line_integrals(
+    path: str | Path,
+    line_integrals: np.ndarray,
+    mask: np.ndarray,
+    carm: CArm,
+    pixel_spacing_mm: tuple[float, float],
+    *,
+    description: str,
+    comments: str,
+    frame_of_reference_uid: str,
+    study_uid: str,
+) -> None:
+    """Write line integrals as X-Ray Angiographic Image (MONOCHROME2, LOG, sign -1), without a patient's name.
+
+    Stored as seen from the detector. A pixel's value is 1 + (line integral - smallest) / step; the step is
+    the one that `read_dicom_xray` takes for a LOG image (65535 steps are ln 1000), so that it reads the line
+    integrals back but for a constant; where their range is larger than that, the step is larger, and reading
+    gives them scaled. The step stands in Derivation Description (0008,2111), the isocenter, for which DICOM
+    has no tag, in Image Comments (0020,4000).
+
+    Args:
+        line_integrals: [row, column], in the orientation of ``carm.camera``: as the source sees it.
+        mask: [row, column] bool; pixels outside are padding (value 0).
+        pixel_spacing_mm: (column, row) on the detector.
+        description: Series Description, 64 characters at most.
+        comments: what a reader must know first.
+        frame_of_reference_uid: the same for views whose poses belong together.
+    """
+    camera = carm.camera(line_integrals.shape[::-1], pixel_spacing_mm)
+    inside = line_integrals[mask]
+    lowest, span = float(inside.min()), float(inside.max() - inside.min())
+    step = max(LOG_RANGE / _FULL_SCALE, span / (_FULL_SCALE - 1))
+    values = np.where(mask, 1 + np.rint((np.where(mask, line_integrals, lowest) - lowest) / step), 0)
+    dataset = _identity(path, study_uid, frame_of_reference_uid)
+    dataset.PatientName = dataset.PatientID = ""
+    dataset.Manufacturer, dataset.SoftwareVersions = "xrayreg", __version__
+    dataset.SeriesDescription = description
+    scale = f"line integral = {lowest - step:.9g} + {step:.9g} x pixel value"
+    dataset.DerivationDescription = scale if mask.all() else f"{scale}; 0 is padding"
+    place = ", ".join(f"{x:.6f}" for x in carm.isocenter)
+    dataset.ImageComments = f"{comments} Isocenter at patient LPS ({place}) mm."
+    _describe_geometry(dataset, carm, pixel_spacing_mm)
+    dataset.PatientOrientation = _stored_orientation(camera, True, False)
+    if not mask.all():
+        dataset.PixelPaddingValue = 0
+    _store_pixels(dataset, values.astype(np.uint16)[:, ::-1], ("LOG", -1))
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -88,10 +166,8 @@ def _identity(path: str | Path, study_uid: str | None, frame_uid: str | None) ->
     dataset.PositionReferenceIndicator = ""
     dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = now.strftime("%Y%m%d")
     dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = now.strftime("%H%M%S")
-    dataset.Modality, dataset.Manufacturer = "XA", "xrayreg (simulation)"
+    dataset.Modality = "XA"
     dataset.ImageType = ["DERIVED", "PRIMARY", "SINGLE PLANE"]
-    dataset.DerivationDescription = "Simulated X-ray computed from a CT by xrayreg; not an acquired image"
-    dataset.ImageComments = "SIMULATED, not for diagnosis"
     for empty in ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName"):
         setattr(dataset, empty, "")
     dataset.SeriesNumber = dataset.InstanceNumber = "1"
@@ -129,12 +205,13 @@ def _stored_orientation(camera: Camera, flip_columns: bool, flip_rows: bool) -> 
     ]
 
 
-def _store_pixels(dataset: Dataset, stored: np.ndarray) -> None:
+def _store_pixels(dataset: Dataset, stored: np.ndarray, relationship: tuple[str, int]) -> None:
+    """uint16 pixels; ``relationship`` to the intensity as in `dicom_pixels.line_integrals`."""
     dataset.Rows, dataset.Columns = stored.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
     dataset.PixelRepresentation = 0
-    dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = "LIN", 1
+    dataset.PixelIntensityRelationship, dataset.PixelIntensityRelationshipSign = relationship
     low, high = int(stored.min()), int(stored.max())
     dataset.WindowCenter, dataset.WindowWidth = str((low + high) // 2), str(max(high - low, 1))
     dataset.PixelData = np.ascontiguousarray(stored, dtype="<u2").tobytes()

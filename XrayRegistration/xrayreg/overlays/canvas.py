@@ -1,5 +1,6 @@
 """Pictures of an X-ray with things drawn on it."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,12 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         self.image.save(path)
+
+    def png(self) -> bytes:
+        """The picture as a PNG file's content."""
+        stream = io.BytesIO()
+        self.image.save(stream, "PNG")
+        return stream.getvalue()
 
     def _pixel(self, uv: np.ndarray) -> tuple[float, float] | None:
         """Picture position of an image point; None where it does not project."""

@@ -4,8 +4,10 @@ import hashlib
 import os
 
 import pytest
-from xrayreg.cli.files import say, sha256, whole_file, whole_or_nothing
+from xrayreg.cli.files import say
 from xrayreg.errors import InputError
+from xrayreg.images import sha256
+from xrayreg.results import whole_file, whole_or_nothing
 
 
 def tree(folder):

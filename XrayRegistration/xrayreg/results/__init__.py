@@ -1,0 +1,36 @@
+"""Results as files: registration.json, transforms, pictures, DICOM, the report.
+
+It lies above `register` and `overlays` and below `cli`: the command line and the Slicer module write the same
+files by the same functions.
+"""
+
+from .dicom import write_dicom
+from .files import Drawing, draw, write_overlay, write_registration, write_transform
+from .folders import refuse_file, whole_file, whole_or_nothing
+from .html import figure, page, row, table, verdict
+from .outcome import Outcome, Review, software_json
+from .registration_json import registration_json
+from .report import angles_in_words, write_report
+
+__all__ = [
+    "Drawing",
+    "Outcome",
+    "Review",
+    "angles_in_words",
+    "draw",
+    "figure",
+    "page",
+    "refuse_file",
+    "registration_json",
+    "row",
+    "software_json",
+    "table",
+    "verdict",
+    "whole_file",
+    "whole_or_nothing",
+    "write_dicom",
+    "write_overlay",
+    "write_registration",
+    "write_report",
+    "write_transform",
+]

@@ -1,0 +1,96 @@
+"""Registered X-rays and their DRRs as DICOM files that carry the geometry found."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydicom.uid import generate_uid
+
+from ..errors import InputError
+from ..geometry import Camera
+from ..images import carm_for_dicom, write_dicom_line_integrals
+from ..register import RegisteredView, groups
+from ..render import Density, render
+from .outcome import Outcome
+
+_MEET_MM = 0.1  # central rays this near to each other have one isocenter
+
+
+def write_dicom(folder: Path, outcome: Outcome, density: Density, tell: Callable[[str], None]) -> list[str]:
+    """Write xray_<view>.dcm and drr_<view>.dcm (X-Ray Angiographic Images) of every view that DICOM can hold.
+
+    Views of one rig share a frame of reference, as long as their central rays meet: DICOM places a C-arm by
+    its isocenter. No patient's name is in the files; letters burned into an X-ray stay in its pixels.
+
+    Args:
+        tell: called with each step; an exception it raises ends the work.
+
+    Returns:
+        notices, one line each: the views that were left out or stand alone, and why.
+    """
+    notices, study = [], generate_uid()
+    centre = outcome.registration.volume.grid.centre_patient
+    views = {view.name: view for view in outcome.registration.views}
+    for rig in groups([view.xray for view in views.values()]):
+        together = []
+        for xray in rig:
+            try:
+                carm_for_dicom(views[xray.name].camera, centre)
+            except InputError as error:
+                notices.append(f"{xray.name} is left out as DICOM: {str(error).split(' - ')[0]}")
+            else:
+                together.append(views[xray.name])
+        isocenter, frame = _isocenter([view.camera for view in together], centre), generate_uid()
+        if isocenter is None:
+            names = " and ".join(view.name for view in together)
+            notices.append(f"{names} stand alone as DICOM: their central rays do not meet")
+        for view in together:
+            tell(f"writing {view.name} as DICOM")
+            if isocenter is None:
+                _write_view(folder, outcome, view, centre, density, generate_uid(), study)
+            else:
+                _write_view(folder, outcome, view, isocenter, density, frame, study)
+    return notices
+
+
+def _write_view(
+    folder: Path,
+    outcome: Outcome,
+    view: RegisteredView,
+    near: np.ndarray,
+    density: Density,
+    frame: str,
+    study: str,
+) -> None:
+    carm, spacing = carm_for_dicom(view.camera, near), view.camera.pixel_spacing_mm
+    decision = "not reviewed" if outcome.review is None else f"{outcome.review.decision} by the reviewer"
+    rejected = "REJECTED " if decision.startswith("rejected") else ""
+    state = f"{rejected}registration by xrayreg: {outcome.confidence.verdict}, {decision}. Research use only."
+    drr = render(density, view.camera).cpu().numpy()
+    for kind, image, mask, what in (
+        ("xray", view.xray.line_integrals, view.xray.mask, "X-ray with the geometry of a "),
+        ("drr", drr, np.ones(drr.shape, bool), "SIMULATED X-ray (DRR of the CT) with the geometry of a "),
+    ):
+        write_dicom_line_integrals(
+            folder / f"{kind}_{view.name}.dcm",
+            image,
+            mask,
+            carm,
+            spacing,
+            description=f"{rejected}{kind} {view.name}"[:64],
+            comments=what + state,
+            frame_of_reference_uid=frame,
+            study_uid=study,
+        )
+
+
+def _isocenter(cameras: Sequence[Camera], centre: np.ndarray) -> np.ndarray | None:
+    """(3,) patient, mm: where the central rays meet; of one alone ``centre``; None if they do not."""
+    if len(cameras) < 2:
+        return centre
+    axes = np.stack([camera.patient_from_camera[:3, 2] for camera in cameras])
+    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    away = np.einsum("vij,vj->vi", across, np.stack([camera.source_patient for camera in cameras]) - centre)
+    step = np.linalg.lstsq(across.reshape(-1, 3), away.reshape(-1), rcond=None)[0]
+    misses = np.linalg.norm(across @ step - away, axis=1)
+    return centre + step if misses.max() <= _MEET_MM else None

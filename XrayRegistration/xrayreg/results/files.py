@@ -1,0 +1,64 @@
+"""A result as files: registration.json, transforms and pictures."""
+
+import errno
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..overlays import overlay_picture, view_drr
+from ..register import RegisteredView
+from ..render import Density
+from .outcome import Outcome
+from .registration_json import registration_json
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A view as it is shown.
+
+    Attributes:
+        drr: [row, column] line integrals at the registered pose, in the pixels of the view's pictures.
+        overlay: PNG of the X-ray with outlines and plan.
+    """
+
+    drr: np.ndarray
+    overlay: bytes
+
+
+def write_registration(folder: Path, outcome: Outcome) -> None:
+    """Write registration.json."""
+    text = json.dumps(registration_json(outcome), indent=1) + "\n"
+    (folder / "registration.json").write_text(text, encoding="utf-8")
+
+
+def write_transform(folder: Path, view: RegisteredView) -> None:
+    """Write camera_from_patient_<view>.tfm: an ITK transform of a patient point (LPS, mm) to the camera.
+
+    Slicer reads it as a transform node whose matrix to the parent is the inverse, patient from camera.
+    """
+    pose = view.camera.camera_from_patient
+    transform = sitk.AffineTransform(3)
+    transform.SetMatrix(pose[:3, :3].ravel().tolist())
+    transform.SetTranslation(pose[:3, 3].tolist())
+    path = folder / f"camera_from_patient_{view.name}.tfm"
+    try:
+        sitk.WriteTransform(transform, str(path))
+    except RuntimeError:  # ITK does not say why
+        raise OSError(errno.EIO, "cannot be written", str(path)) from None
+
+
+def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
+    """Render and draw one view."""
+    drr = view_drr(density, view.xray, view.camera.camera_from_patient)
+    title = f"{view.name}: registered ({outcome.standing})"
+    spread = outcome.uncertainties[view.name].in_image
+    canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread)
+    return Drawing(drr, canvas.png())
+
+
+def write_overlay(folder: Path, view: RegisteredView, drawing: Drawing) -> None:
+    """Write overlay_<view>.png."""
+    (folder / f"overlay_{view.name}.png").write_bytes(drawing.overlay)

@@ -1,0 +1,54 @@
+"""All there is to tell of a registration, whoever asked for it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from .. import __version__
+from ..overlays import Overlay
+from ..register import Confidence, PoseUncertainty, Registration
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person said of the result.
+
+    Attributes:
+        decision: "accepted" or "rejected".
+    """
+
+    decision: str
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A registration, how far to trust it, and what it was made from.
+
+    Attributes:
+        confidence: of the worst rig.
+        uncertainties: by view; views of one rig share theirs.
+        overlay: what is drawn on the X-rays; its markups are the plan.
+        inputs: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
+        software: the "software" of registration.json.
+        review: None until a person has decided.
+    """
+
+    registration: Registration
+    confidence: Confidence
+    uncertainties: dict[str, PoseUncertainty]
+    overlay: Overlay
+    inputs: dict
+    software: dict
+    review: Review | None = None
+
+    @property
+    def standing(self) -> str:
+        """The verdict, and that a person has rejected the result, for titles."""
+        rejected = self.review is not None and self.review.decision == "rejected"
+        return f"{self.confidence.verdict}{', REJECTED by the reviewer' if rejected else ''}"
+
+
+def software_json(device: str) -> dict:
+    """The "software" of registration.json: what computed, on which ``device`` ("cpu", "cuda")."""
+    return {"name": "xrayreg", "version": __version__, "torch": torch.__version__, "device": device}

@@ -1,0 +1,78 @@
+"""registration.json; docs/files.md tells its fields."""
+
+import numpy as np
+
+from ..images import Markup
+from ..register import PoseUncertainty, RegisteredView, groups
+from .outcome import Outcome
+
+SCHEMA_VERSION = 1
+
+
+def registration_json(outcome: Outcome) -> dict:
+    """The content of registration.json."""
+    registration, sure, uncertainties = outcome.registration, outcome.confidence, outcome.uncertainties
+    fields = {
+        "schema_version": SCHEMA_VERSION,
+        "software": outcome.software,
+        "inputs": outcome.inputs,
+        "model": "rigid",
+        "views": [_view_json(view, uncertainties[view.name]) for view in registration.views],
+        "bodies": [
+            {
+                "name": registration.volume.name,
+                "label": None,
+                "patient_from_rest": np.eye(4).tolist(),
+                "covariance": _body_covariance(outcome),
+            }
+        ],
+        "targets": targets_json(outcome.overlay.markups, uncertainties),
+        "confidence": {
+            "verdict": sure.verdict,
+            "success_probability": round(sure.success_probability, 4),
+            "expected_tre_mm": round(sure.expected_tre_mm, 3),
+            "p95_tre_mm": round(sure.p95_tre_mm, 3),
+            "reasons": list(sure.reasons),
+        },
+        "timing_s": {stage: round(value, 3) for stage, value in registration.seconds.items()},
+    }
+    if outcome.review is not None:
+        fields["review"] = {"decision": outcome.review.decision, "comment": outcome.review.comment}
+    return fields
+
+
+def targets_json(markups: tuple[Markup, ...], uncertainties: dict[str, PoseUncertainty]) -> list[dict]:
+    """Every point of the plan, and how far noise leaves it off in each view; nothing of gross failure."""
+    return [
+        {
+            "markup": markup.name,
+            "point": label,
+            "noise_tre_mm": {
+                name: round(uncertainty.expected_tre_mm(point), 3)
+                for name, uncertainty in uncertainties.items()
+            },
+        }
+        for markup in markups
+        for point, label in zip(markup.points, markup.labels, strict=True)
+    ]
+
+
+def _body_covariance(outcome: Outcome) -> list | None:
+    """That of the views if all moved together."""
+    views = outcome.registration.views
+    if len(groups([view.xray for view in views])) > 1:
+        return None
+    return outcome.uncertainties[views[0].name].covariance.tolist()
+
+
+def _view_json(view: RegisteredView, uncertainty: PoseUncertainty) -> dict:
+    return {
+        "name": view.name,
+        "size": list(view.camera.size),
+        "K": view.camera.K.tolist(),
+        "camera_from_patient": view.camera.camera_from_patient.tolist(),
+        "initial_camera_from_patient": view.xray.camera.camera_from_patient.tolist(),
+        "similarity": round(view.similarity, 6),
+        "initial_similarity": round(view.initial_similarity, 6),
+        "covariance": uncertainty.covariance.tolist(),
+    }
