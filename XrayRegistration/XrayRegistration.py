@@ -47,7 +47,13 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
-        from XrayRegistrationLib.panels import PreoperativePanel, RegisterPanel, ReviewPanel, XraysPanel
+        from XrayRegistrationLib.panels import (
+            ExportPanel,
+            PreoperativePanel,
+            RegisterPanel,
+            ReviewPanel,
+            XraysPanel,
+        )
 
         self.logic = XrayRegistrationLogic()
         sessionUi = self._add("Session.ui")
@@ -57,7 +63,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.xrays = XraysPanel(self, self._add("Xrays.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
-        self.panels = [self.preoperative, self.xrays, self.register, self.review]
+        self.export = ExportPanel(self, self._add("Export.ui"))
+        self.panels = [self.preoperative, self.xrays, self.register, self.review, self.export]
         self.ui = self._add("XrayRegistration.ui")
         self.ui.resultFolder.currentPathChanged.connect(self.onFolderChanged)
         self.ui.loadButton.clicked.connect(self.onLoad)
@@ -77,6 +84,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         self.register.abandon()
+        self.export.abandon()
         self.removeObservers()
 
     @property
@@ -85,7 +93,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def busy(self):
-        return self.register.busy
+        return self.register.busy or self.export.busy
 
     def refresh(self):
         for panel in self.panels:

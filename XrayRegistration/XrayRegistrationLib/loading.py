@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xrayreg.geometry import read_camera_file
-from xrayreg.images import read_xray
+from xrayreg.images import read_xray, sha256
 
 from . import roles
 from .nodes import volume_of
@@ -29,4 +30,6 @@ def load_xray(session, path: str | PathLike, camera_path: str | PathLike = ""):
     """
     centre = volume_of(session.GetNodeReference(roles.VOLUME)).grid.centre_patient
     camera = read_camera_file(Path(camera_path)) if camera_path else None
-    return add_view(session, read_xray(path, camera, isocenter=tuple(float(x) for x in centre)))
+    node = add_view(session, read_xray(path, camera, isocenter=tuple(float(x) for x in centre)))
+    node.SetAttribute(roles.FILE, json.dumps({"path": str(path), "sha256": sha256(Path(path))}))
+    return node

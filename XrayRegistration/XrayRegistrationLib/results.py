@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xrayreg.errors import InputError
 
-from .roles import SIMILARITY, VIEW, references, result_nodes, view_name
+from .roles import EXPORTED, SIMILARITY, VIEW, references, result_nodes, view_name
 
 RESULT_FILE = "registration.json"
 SCENE_FILE = "scene.mrb"
@@ -67,13 +67,16 @@ def load_result(scene, folder: str | Path, read_scene: Callable[[Path], None]):
         loaded = [node for node in result_nodes(scene) if node.GetID() not in before]
         if not loaded:
             raise InputError("the scene holds no registration", where=path)
+        exported = [node for node in loaded if node.GetAttribute(EXPORTED)]
     except Exception:
         for node_id in _node_ids(scene) - before:
             node = scene.GetNodeByID(node_id)  # removing one node may take others along
             if node is not None:
                 scene.RemoveNode(node)
         raise
-    return loaded[-1]
+    for node in exported:
+        node.RemoveAttribute(EXPORTED)
+    return (exported or loaded)[-1]
 
 
 def summary(result) -> str:

@@ -1,9 +1,9 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
-SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); CONFIDENCE, DECISION and COMMENT as
-attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED, and the
-camera's numbers as JSON in the attributes K, SIZE and so on.
+SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); CONFIDENCE, DECISION, COMMENT and
+MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED,
+and the camera's numbers as JSON in the attributes K, SIZE and so on.
 """
 
 import json
@@ -36,10 +36,16 @@ INITIAL_CAMERA_FROM_PATIENT = "XrayRegistration.InitialCameraFromPatientLps"
 COVARIANCE = "XrayRegistration.Covariance"
 RIG = "XrayRegistration.Rig"
 NOTES = "XrayRegistration.Notes"
+FILE = "XrayRegistration.File"
+"""Path and checksum of the file that an X-ray was read from, as in registration.json."""
 
 CONFIDENCE = "XrayRegistration.Confidence"
 DECISION = "XrayRegistration.Decision"
 COMMENT = "XrayRegistration.Comment"
+MADE = "XrayRegistration.Made"
+"""What registered, and in what time: "software" and "timing_s" as in registration.json."""
+EXPORTED = "XrayRegistration.Exported"
+"""In an exported scene: which of its results the folder is about."""
 
 
 def view_name(xray) -> str:

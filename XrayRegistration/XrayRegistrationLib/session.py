@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .work import Found
 
-_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT)
+_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
 
 
 def add_view(session, xray: Xray):
@@ -78,6 +78,7 @@ def show_found(session, found: Found) -> Iterator[None]:
         for _ in show_marks(node, view.marks, view.camera):
             yield
     session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
+    session.SetAttribute(roles.MADE, json.dumps(found.made))
     for name in (roles.DECISION, roles.COMMENT):
         session.RemoveAttribute(name)
     session.Modified()

@@ -5,8 +5,9 @@ The door to torch: imported when a job starts, not with the module.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from xrayreg.geometry import Camera
@@ -25,6 +26,7 @@ from xrayreg.register import (
     within_its_size,
 )
 from xrayreg.render import Density, render
+from xrayreg.results import software_json
 
 _PREVIEW_PX = 256
 _DRR_PX = 1024
@@ -66,10 +68,15 @@ class FoundView:
 
 @dataclass(frozen=True)
 class Found:
-    """All views, in the session's order, and how far to trust them."""
+    """All views, in the session's order, and how far to trust them.
+
+    Attributes:
+        made: "software" and "timing_s" as in registration.json.
+    """
 
     views: tuple[FoundView, ...]
     confidence: Confidence
+    made: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,18 +116,24 @@ def register(
         InputError: if the volume does not project into an X-ray.
     """
     report(Moving("preparing the volume", 0.0, ()))
+    started = time.perf_counter()
     density = Density.from_volume(volume)
+    prepared = time.perf_counter() - started
     search = None
     if turn_deg or shift_mm:
         search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
-    views, statements = {}, []
+    views, statements, refined = {}, [], 0.0
     for together in groups(xrays):
+        started = time.perf_counter()
         (rig,) = register_rigid(density, together, search=search, progress=_Watch(density, together, report))
+        refined += time.perf_counter() - started
         statements.append(confidence_in(rig.evidence))
         for view in rig.views:
             report(Moving(f"drawing {view.name}", 1.0, ()))
             views[view.name] = _drawn(density, view, rig.uncertainty, segmentation, markups)
-    return Found(tuple(views[xray.name] for xray in xrays), least(statements))
+    seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
+    made = {"software": software_json(density.values.device.type), "timing_s": seconds}
+    return Found(tuple(views[xray.name] for xray in xrays), least(statements), made)
 
 
 def _drawn(

@@ -23,7 +23,7 @@ class RegisterPanel:
         ui = self._ui
         ready = session is not None and session.GetNodeReference(roles.VOLUME) is not None
         ui.registerButton.enabled = ready and session.GetNumberOfNodeReferences(roles.VIEW) > 0
-        ui.runButton.enabled = not self.busy
+        ui.runButton.enabled = not self._desk.busy
         ui.cancelButton.enabled = self.busy
         ui.progressBar.visible = self.busy
 
