@@ -33,6 +33,48 @@ class XrayRegistration(ScriptedLoadableModule):
             "command line program <i>xrayreg</i> can be loaded too."
         )
         self.parent.acknowledgementText = _("Open source under the Apache License 2.0. Not a medical device.")
+        slicer.app.startupCompleted.connect(registerSampleData)  # SampleData may be loaded after this module
+
+
+def registerSampleData():
+    """Show the sample in the Sample Data module."""
+    import SampleData
+
+    SampleData.SampleDataLogic.registerCustomSampleDataSource(
+        category=_("X-ray Registration"),
+        sampleName=_("Chest CT with two X-rays"),
+        uris=[],  # the X-rays are simulated, so there is nothing that Slicer itself could download
+        fileNames=[],
+        customDownloader=loadSample,
+        thumbnailFileName=str(Path(__file__).parent / "Resources" / "Icons" / "SampleChest.png"),
+    )
+
+
+def loadSample(source=None):
+    """Bring the sample into the scene, beside the GUI, and show it in the module."""
+
+    def show(session):
+        slicer.util.showStatusMessage(_("Sample loaded"), 3000)
+        slicer.util.selectModule("XrayRegistration")
+        slicer.util.getModuleWidget("XrayRegistration").selector.setCurrentNode(session)
+
+    try:
+        from XrayRegistrationLib.dependencies import ensure
+
+        ensure()
+        from XrayRegistrationLib.sample import load
+
+        load(slicer.mrmlScene, slicer.util.showStatusMessage, show, showError)
+    except Exception as error:
+        showError(error)
+
+
+def showError(error):
+    """Tell the user; what went wrong in the scene has been put right before."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        text = _("There is not enough memory. Close other programs, or use a smaller part of the CT.")
+    slicer.util.errorDisplay(text)
 
 
 class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -101,11 +143,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selector.enabled = not self.busy
 
     def show(self, error):
-        """Tell the user; what went wrong in the scene has been put right before."""
-        text = str(error) or type(error).__name__
-        if isinstance(error, MemoryError):
-            text = _("There is not enough memory. Close other programs, or use a smaller part of the CT.")
-        slicer.util.errorDisplay(text)
+        showError(error)
 
     def ensureDependencies(self):
         """Raises ImportError, in one line, if something is missing and the user does not want it."""

@@ -40,14 +40,13 @@ class Application(Person):
     Attributes:
         exceptions: what slots and observers raised. Qt and VTK print such errors and go on; here they
             fail the test, unless it empties the list.
-        widget: the module's widget after open_module().
-        panel: the Qt widget around it.
+        panel: the Qt widget around the module's own, after open_module().
     """
 
     def __init__(self):
         super().__init__()
         self.exceptions: list[str] = []
-        self.module = self.widget = self.panel = None
+        self.module = self.panel = None
 
     def open_module(self, path: Path = MODULE_FILE):
         """Import the module afresh, set up its widget and show it, as when the user opens the module."""

@@ -30,12 +30,16 @@ class Person:
         messages: texts of other messages and of the status bar.
         questions: texts of the confirmations asked for.
         answers: True or False for each confirmation, in turn.
+        widget: of the open module.
+        selected: names of the modules that were brought to the front by the program.
     """
 
     errors: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     answers: list[bool] = field(default_factory=list)
+    widget: object = None
+    selected: list[str] = field(default_factory=list)
 
     def answer(self, text, windowTitle=None, parent=None, **kwargs) -> bool:
         self.questions.append(text)
@@ -48,6 +52,11 @@ class Person:
 
     def see(self, text, *args, **kwargs) -> None:
         self.messages.append(text)
+
+    def select_module(self, name) -> None:
+        self.selected.append(name)
+        if self.widget is not None:
+            self.widget.enter()
 
 
 class SliceWidget:
@@ -101,6 +110,42 @@ def _slice_logic(opened, name: str):
     return logic
 
 
+class StartupCompleted:
+    """The signal that the application has started; tests send it."""
+
+    def __init__(self):
+        self._slots = []
+
+    def connect(self, slot) -> bool:
+        self._slots.append(slot)
+        return True
+
+    def emit(self) -> None:
+        for slot in self._slots:
+            slot()
+
+
+class SampleDataLogic:
+    """Of the Sample Data module: keeps what modules have to offer."""
+
+    @staticmethod
+    def registerCustomSampleDataSource(
+        category="Custom",
+        sampleName=None,
+        uris=None,
+        fileNames=None,
+        nodeNames=None,
+        customDownloader=None,
+        thumbnailFileName=None,
+    ):
+        source = SimpleNamespace(
+            sampleName=sampleName, customDownloader=customDownloader, thumbnailFileName=thumbnailFileName
+        )
+        if not len(uris) == len(fileNames) == len(nodeNames or uris):
+            raise ValueError("All fields of sample data source must have the same length")
+        slicer.modules.sampleDataSources.setdefault(category, []).append(source)
+
+
 class SlicerApp:
     """``slicer.app``: Slicer's own members here, the rest from QApplication."""
 
@@ -110,6 +155,7 @@ class SlicerApp:
         self._settings = qt_proxy.wrap(
             QtCore.QSettings(f"{folder}/Slicer.ini", QtCore.QSettings.Format.IniFormat)
         )
+        self.startupCompleted = StartupCompleted()
         self.temporaryPath = folder
         self.applicationName = "Slicer"
 
@@ -174,6 +220,7 @@ def install(patch, opened, person: Person, module_file, folder: str) -> None:
     patch.setattr(slicer, "mrmlScene", opened.scene, raising=False)
     patch.setattr(slicer, "app", SlicerApp(opened, application, folder), raising=False)
     modules = SimpleNamespace(**{module_file.stem.lower(): SimpleNamespace(path=str(module_file))})
+    modules.sampleDataSources = {}
     patch.setattr(slicer, "modules", modules, raising=False)
     _install_submodules(patch)
     _install_util(patch, person)
@@ -195,6 +242,9 @@ def _install_submodules(patch) -> None:
     for name in ("", "Widget", "Logic", "Test"):
         kind = f"ScriptedLoadableModule{name}"
         setattr(scripted, kind, getattr(scripted_module, kind))
+    sample_data = ModuleType("SampleData")
+    sample_data.SampleDataLogic = SampleDataLogic
+    patch.setitem(sys.modules, "SampleData", sample_data)
     for module in (i18n, scripted, _packaging()):
         patch.setitem(sys.modules, module.__name__, module)
         patch.setattr(slicer, module.__name__.split(".")[1], module, raising=False)
@@ -217,6 +267,8 @@ def _install_util(patch, person: Person) -> None:
         patch.setattr(util, name, person.see)
     for name in ("confirmOkCancelDisplay", "confirmYesNoDisplay", "confirmRetryCloseDisplay"):
         patch.setattr(util, name, person.answer)
+    patch.setattr(util, "selectModule", person.select_module)
+    patch.setattr(util, "getModuleWidget", lambda module: person.widget)
     patch.setattr(util, "loadScene", load_scene)
     patch.setattr(util, "saveScene", save_scene)
     patch.setattr(util, "mainWindow", lambda: None)

@@ -1,6 +1,7 @@
 """What the tests by clicks do again and again, and how they tell that nothing has changed."""
 
 import numpy as np
+import phantom
 
 
 def add(application, desk, path, camera=""):
@@ -29,3 +30,14 @@ def state(scene):
             what = float(array_of(node).sum(dtype=np.float64))
         result[node.GetID()] = what
     return result
+
+
+def worst_tre(session, files):
+    """How far the phantom's targets are from where they really are, in any view, mm."""
+    from xrayreg.evaluate import tre
+    from XrayRegistrationLib import roles
+    from XrayRegistrationLib.nodes import camera_of
+
+    found = [camera_of(node).camera_from_patient for node in roles.references(session, roles.VIEW)]
+    truth = [view.truth.camera_from_patient for view in files.views]
+    return max(tre(phantom.targets(), a, b).max() for a, b in zip(found, truth, strict=True))

@@ -8,20 +8,16 @@ look is not Slicer's.
 
 import os
 import sys
-import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import slicer
 from harness import slicer_application
-from xrayreg.evaluate import PLAN, fetch_demo_case, write_demo_views
-from xrayreg.images import read_label_map, read_volume
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.offscreen import offscreen_windows
-from XrayRegistrationLib.scene import add_markup, add_volume
-from XrayRegistrationLib.segments import add_segmentation
 from XrayRegistrationLib.views import write_pictures
 
 
@@ -31,7 +27,7 @@ def main() -> None:
     with headless() as opened, offscreen_windows(), slicer_application(opened) as application:
         desk = application.open_module()
         application.picture(application.panel, folder / "panels_start.png")
-        load(desk, application)
+        load(application)
         application.picture(application.panel, folder / "panels_ready.png")
         for what in ("first", "second"):
             application.click(desk.register._ui.runButton)
@@ -49,25 +45,13 @@ def main() -> None:
         print(application.errors or "no errors")
 
 
-def load(desk, application) -> None:
-    """The chest CT, its bones, the plan and the two X-rays."""
-    case = fetch_demo_case()
-    ct = read_volume(case.volume)
-    volume = add_volume(slicer.mrmlScene, ct)
-    bones = add_segmentation(slicer.mrmlScene, read_label_map(case.segmentation, case.structures))
-    segments, display = bones.GetSegmentation(), bones.GetDisplayNode()
-    for number in range(segments.GetNumberOfSegments()):
-        is_bone = segments.GetNthSegment(number).GetName().startswith(("vertebra", "rib"))
-        display.SetSegmentVisibility(segments.GetNthSegmentID(number), is_bone)
-    plan = [add_markup(slicer.mrmlScene, markup) for markup in PLAN]
-    desk.preoperative._ui.volumeSelector.setCurrentNode(volume)
-    desk.preoperative._ui.segmentationSelector.setCurrentNode(bones)
-    for node in plan:
-        desk.preoperative._ui.planSelector.setCheckState(node, 2)
-    with tempfile.TemporaryDirectory() as folder:
-        for view in write_demo_views(ct, Path(folder)):
-            desk.xrays._ui.xrayPath.currentPath = str(view.path)
-            application.click(desk.xrays._ui.addButton)
+def load(application) -> None:
+    """The sample, as by a click in the Sample Data module."""
+    application.module.XrayRegistration(SimpleNamespace())
+    slicer.app.startupCompleted.emit()
+    ((source,),) = slicer.modules.sampleDataSources.values()
+    source.customDownloader(source)
+    application.wait_until(lambda: application.selected or application.errors, timeout_s=600)
 
 
 if __name__ == "__main__":

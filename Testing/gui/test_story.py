@@ -3,21 +3,9 @@
 import json
 from types import SimpleNamespace
 
-import phantom
 import pytest
 import SimpleITK as sitk
-from story import add, run_to_the_end, state
-
-
-def worst_tre(session, files):
-    from xrayreg.evaluate import tre
-    from XrayRegistrationLib import roles
-    from XrayRegistrationLib.nodes import camera_of
-
-    found = [camera_of(node).camera_from_patient for node in roles.references(session, roles.VIEW)]
-    truth = [view.truth.camera_from_patient for view in files.views]
-    return max(tre(phantom.targets(), a, b).max() for a, b in zip(found, truth, strict=True))
-
+from story import add, run_to_the_end, state, worst_tre
 
 # --- All goes well ---
 

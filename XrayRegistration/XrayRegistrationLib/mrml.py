@@ -1,10 +1,31 @@
 """What is asked of nodes of any kind: their voxels, their place, their removal."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from .roles import references
+
+
+def node_ids(scene) -> set[str]:
+    return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}
+
+
+@contextmanager
+def all_or_nothing(scene) -> Iterator[None]:
+    """Nodes that are added inside are taken out again if an error leaves the block."""
+    before = node_ids(scene)
+    try:
+        yield
+    except Exception:
+        for node_id in node_ids(scene) - before:
+            node = scene.GetNodeByID(node_id)  # removing one node may take others along
+            if node is not None:
+                scene.RemoveNode(node)
+        raise
 
 
 def remove_node(node) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xrayreg.errors import InputError
 
+from .mrml import all_or_nothing, node_ids
 from .roles import EXPORTED, SIMILARITY, VIEW, references, result_nodes, view_name
 
 RESULT_FILE = "registration.json"
@@ -61,19 +62,13 @@ def load_result(scene, folder: str | Path, read_scene: Callable[[Path], None]):
         InputError: if the folder holds no result.
     """
     path = scene_file_of(folder)
-    before = _node_ids(scene)
-    try:
+    before = node_ids(scene)
+    with all_or_nothing(scene):
         read_scene(path)
         loaded = [node for node in result_nodes(scene) if node.GetID() not in before]
         if not loaded:
             raise InputError("the scene holds no registration", where=path)
         exported = [node for node in loaded if node.GetAttribute(EXPORTED)]
-    except Exception:
-        for node_id in _node_ids(scene) - before:
-            node = scene.GetNodeByID(node_id)  # removing one node may take others along
-            if node is not None:
-                scene.RemoveNode(node)
-        raise
     for node in exported:
         node.RemoveAttribute(EXPORTED)
     return (exported or loaded)[-1]
@@ -86,7 +81,3 @@ def summary(result) -> str:
         similarity = json.loads(xray.GetAttribute(SIMILARITY))
         lines.append(f"{view_name(xray)}: similarity {similarity:.3f}")
     return "\n".join(lines)
-
-
-def _node_ids(scene) -> set[str]:
-    return {scene.GetNthNode(n).GetID() for n in range(scene.GetNumberOfNodes())}

@@ -8,13 +8,21 @@ import numpy as np
 
 from ..evaluate import PLAN, DemoView, demo_targets, errors, fetch_demo_case, write_demo_views
 from ..images import read_label_map, read_volume, write_markups
-from ..overlays import Overlay, checkerboard_picture, drr_picture, overlay_picture, view_drr, xray_picture
+from ..overlays import (
+    Overlay,
+    checkerboard_picture,
+    drr_picture,
+    outlined_labels,
+    overlay_picture,
+    view_drr,
+    xray_picture,
+)
 from ..results import refuse_file, whole_or_nothing
 from .demo_report import write_report
 from .files import say
 from .options import AIR_HU
 from .pipeline import Inputs, Result, described, register_and_write
-from .register import outlined, read_xrays
+from .register import read_xrays
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -40,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         views = write_demo_views(volume, folder / "xrays")
         write_markups(folder / "plan.mrk.json", PLAN)
         xrays = read_xrays([view.path for view in views], {}, "dicom", volume)
-        overlay = Overlay(segmentation, outlined(segmentation), PLAN)
+        overlay = Overlay(segmentation, outlined_labels(segmentation), PLAN)
         files = {
             "volume": described(case.volume),
             "xrays": [described(view.path, options.out / view.path.relative_to(folder)) for view in views],

@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import InputError
 from ..geometry import CameraFile, read_camera_file, relative_pose_error
 from ..images import (
@@ -21,7 +19,7 @@ from ..images import (
     read_xray,
     view_name,
 )
-from ..overlays import Overlay
+from ..overlays import Overlay, outlined_labels
 from ..results import refuse_file, whole_or_nothing, write_report
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks, without_start
 from .options import add_volume_options, search_range, voxel_mm
@@ -197,15 +195,8 @@ def _overlay(options: argparse.Namespace, volume: Volume) -> Overlay:
     if options.segmentation is not None:
         segmentation = read_label_map(options.segmentation, options.names)
         check_overlap(segmentation.grid, volume.grid)
-        labels = outlined(segmentation)
+        labels = outlined_labels(segmentation)
     elif options.names is not None:
         raise InputError("--names goes with --segmentation", where=options.names)
     markups = tuple(markup for path in options.plan for markup in read_markups(path))
     return Overlay(segmentation, labels, markups)
-
-
-def outlined(segmentation: LabelMap) -> tuple[int, ...]:
-    """The labels to outline: the vertebrae and ribs where names tell them, else all that are present."""
-    present = [int(label) for label in np.unique(segmentation.labels) if label > 0]
-    bones = [k for k in present if segmentation.name_of(k).startswith(("vertebra", "rib"))]
-    return tuple(bones or present)

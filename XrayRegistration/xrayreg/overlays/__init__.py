@@ -1,7 +1,7 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
 from .canvas import Canvas, ellipse_points, write_grey_png
-from .outlines import edges, structure_outlines
+from .outlines import edges, outlined_labels, structure_outlines
 from .pictures import (
     Overlay,
     checkerboard_picture,
@@ -18,6 +18,7 @@ __all__ = [
     "drr_picture",
     "edges",
     "ellipse_points",
+    "outlined_labels",
     "overlay_picture",
     "structure_outlines",
     "view_drr",

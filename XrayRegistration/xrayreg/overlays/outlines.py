@@ -42,6 +42,13 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
     return outlines
 
 
+def outlined_labels(segmentation: LabelMap) -> tuple[int, ...]:
+    """The labels to outline: the vertebrae and ribs where names tell them, else all that are present."""
+    present = [int(label) for label in np.unique(segmentation.labels) if label > 0]
+    bones = [k for k in present if segmentation.name_of(k).startswith(("vertebra", "rib"))]
+    return tuple(bones or present)
+
+
 def edges(drr: np.ndarray, sigma_px: float = 1.5) -> np.ndarray:
     """The edges of a DRR, [row, column] bool (Canny), for volumes without a segmentation."""
     scaled = drr / max(float(np.percentile(drr, 99.5)), 1e-6)
