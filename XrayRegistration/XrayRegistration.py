@@ -273,6 +273,17 @@ class XrayRegistrationTest(ScriptedLoadableModuleTest):
         self.test_ABadFolderLeavesTheSceneAlone()
         self.setUp()
         self.test_AResultFolderIsLoaded()
+        try:
+            from XrayRegistrationLib.dependencies import ensure
+
+            ensure()
+        except ImportError as missing:
+            self.delayDisplay(f"Registration is not tested: {missing}")
+            return
+        self.setUp()
+        self.test_ARegistrationFindsThePose()
+        self.setUp()
+        self.test_ACancelledRegistrationLeavesThePosesAlone()
 
     def test_ABadFolderLeavesTheSceneAlone(self):
         from xrayreg.errors import InputError
@@ -298,3 +309,22 @@ class XrayRegistrationTest(ScriptedLoadableModuleTest):
         self.assertEqual(result.GetAttribute(roles.MODULE_ATTRIBUTE), roles.MODULE)
         plans = roles.references(result, roles.PLAN)
         self.assertEqual([tuple(p.GetNthControlPointPosition(0)) for p in plans], [(1.0, 2.0, 3.0)])
+
+    def test_ARegistrationFindsThePose(self):
+        from XrayRegistrationLib import roles, selftest
+
+        session, truth = selftest.add_case(slicer.mrmlScene)
+        self.assertGreater(selftest.farthest_mm(session, truth), 4.0)
+        self.assertEqual(selftest.run(session), "done")
+        self.assertLess(selftest.farthest_mm(session, truth), 1.0)
+        self.assertIsNotNone(session.GetAttribute(roles.CONFIDENCE))
+
+    def test_ACancelledRegistrationLeavesThePosesAlone(self):
+        from XrayRegistrationLib import roles, selftest
+
+        session, truth = selftest.add_case(slicer.mrmlScene)
+        start, nodes = selftest.farthest_mm(session, truth), slicer.mrmlScene.GetNumberOfNodes()
+        self.assertEqual(selftest.run(session, cancel=lambda text: "refining" in text), "cancelled")
+        self.assertEqual(selftest.farthest_mm(session, truth), start)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), nodes)
+        self.assertIsNone(session.GetAttribute(roles.CONFIDENCE))

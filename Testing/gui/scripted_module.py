@@ -72,7 +72,7 @@ class ScriptedLoadableModuleLogic:
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
     def delayDisplay(self, message, requestedDelay=None, msec=None):
-        """Slicer shows the message for a moment."""
+        slicer.util.delayDisplay(message)
 
     def runTest(self):
         """For the module to override."""

@@ -485,3 +485,4 @@ def test_the_load_button_says_what_is_wrong_with_a_folder(application, tmp_path)
 def test_the_modules_own_tests_pass(application):
     application.open_module()
     application.module.XrayRegistrationTest().runTest()
+    assert application.messages == []  # nothing was left out
