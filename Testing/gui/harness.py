@@ -70,6 +70,7 @@ class Application(Person):
         if self.widget is not None:
             self.widget.cleanup()
             Shiboken.delete(qt_proxy.raw(self.panel))
+            _let_go_of_the_dead()
         self.module = self.widget = self.panel = None
 
     def click(self, button) -> None:
@@ -189,6 +190,14 @@ def _hider(bare) -> str:
             return f"'{parent.objectName()}' is collapsed"
         widget = parent
     return ""
+
+
+def _let_go_of_the_dead() -> None:
+    """As in Slicer, a widget that is gone observes nothing and keeps no slot."""
+    qt_proxy.CONNECTIONS[:] = [each for each in qt_proxy.CONNECTIONS if Shiboken.isValid(each[0])]
+    for selector in list(node_combo_boxes.ALIVE):
+        if not Shiboken.isValid(selector):
+            selector._release()
 
 
 def _delete_qt_objects() -> None:

@@ -76,8 +76,8 @@ def _take_connections(top) -> list:
 
 def _loaded(top) -> QtWidgets.QWidget:
     loader = QUiLoader()
-    for kind in STANDINS.values():
-        loader.registerCustomWidget(kind)
+    for kind in {element.get("class") for element in top.iter("widget")} & set(STANDINS):
+        loader.registerCustomWidget(STANDINS[kind])  # takes milliseconds for each
     buffer = QtCore.QBuffer()
     buffer.setData(ElementTree.tostring(top))
     buffer.open(QtCore.QIODevice.OpenModeFlag.ReadOnly)
