@@ -16,6 +16,7 @@ from .mrml import remove_references
 from .nodes import label_map_of, markups_of, volume_of
 from .scene import show_drr
 from .session import show_found, undo, xrays_at_start
+from .unheld import unheld
 
 if TYPE_CHECKING:
     from xrayreg.images import LabelMap, Volume
@@ -56,8 +57,10 @@ class Run:
         self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
 
         def work(report: Callable) -> Found:
-            from .work import register  # leads to torch: seconds, the first time
+            with unheld():
+                from .work import load_projector, register  # leads to torch: seconds, the first time
 
+                load_projector()
             return register(volume, xrays, turn_deg, shift_mm, segmentation, markups, report)
 
         self._job = Job(

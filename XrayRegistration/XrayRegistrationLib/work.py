@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from xrayreg.geometry import Camera
-from xrayreg.images import LabelMap, Markup, Volume, Xray
+from xrayreg.geometry import Camera, CArm
+from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
 from xrayreg.overlays import ellipse_points, structure_outlines
 from xrayreg.register import (
     Confidence,
@@ -93,6 +93,12 @@ class Moving:
     text: str
     part: float
     drrs: tuple[tuple[str, np.ndarray, Camera], ...]
+
+
+def load_projector() -> None:
+    """Draw next to nothing: what the projector imports and compiles for its first picture is there then."""
+    density = Density.from_volume(Volume(np.zeros((2, 2, 2), np.float32), Grid((2, 2, 2), np.eye(4))))
+    render(density, CArm(1000.0, 700.0, 0.0, 0.0).camera((8, 8), (1.0, 1.0)))
 
 
 def register(
