@@ -32,7 +32,10 @@ class XrayRegistration(ScriptedLoadableModule):
             "their place on the X-ray, with a statement of how far that can be trusted. Results of the "
             "command line program <i>xrayreg</i> can be loaded too."
         )
-        self.parent.acknowledgementText = _("Open source under the Apache License 2.0. Not a medical device.")
+        self.parent.acknowledgementText = _(
+            "Open source under the Apache License 2.0. Not a medical device. The sample is a chest CT of "
+            "LIDC-IDRI (CC BY 3.0, doi:10.7937/K9/TCIA.2015.LO9QL9SX)."
+        )
         slicer.app.startupCompleted.connect(registerSampleData)  # SampleData may be loaded after this module
 
 
