@@ -16,6 +16,7 @@ from .mrml import all_or_nothing, remove_node
 from .scene import add_markup, add_result, add_volume
 from .segments import add_segmentation
 from .session import add_view
+from .unheld import unheld
 
 if TYPE_CHECKING:
     from xrayreg.images import LabelMap, Markup, Volume, Xray
@@ -86,9 +87,10 @@ def read_sample(report: Callable[[str], None]) -> Sample:
     Raises:
         InputError: if the CT is not in the cache and cannot be fetched.
     """
-    from xrayreg.evaluate import PLAN, fetch_demo_case, write_demo_views  # lead to torch: seconds
-    from xrayreg.images import read_label_map, read_volume, read_xray
-    from xrayreg.overlays import outlined_labels
+    with unheld():
+        from xrayreg.evaluate import PLAN, fetch_demo_case, write_demo_views  # lead to torch: seconds
+        from xrayreg.images import read_label_map, read_volume, read_xray
+        from xrayreg.overlays import outlined_labels
 
     report("fetch")
     case = fetch_demo_case()

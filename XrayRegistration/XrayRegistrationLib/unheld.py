@@ -33,7 +33,7 @@ def unheld() -> Iterator[None]:
 
 
 def _load_torch() -> None:
-    """If this does not work, the import does the same with the lock held. On Windows torch does it so itself."""
+    """If it fails, the import does the same with the lock held. On Windows torch itself does it so."""
     spec = importlib.util.find_spec("torch")
     if os.name != "posix" or spec is None or spec.origin is None:
         return
