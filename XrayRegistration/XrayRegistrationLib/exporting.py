@@ -19,6 +19,7 @@ from . import roles
 from .jobs import Job
 from .nodes import label_map_of, markups_of, volume_of, xray_of
 from .results import SCENE_FILE
+from .unheld import unheld
 
 if TYPE_CHECKING:
     from xrayreg.images import LabelMap, Markup, Volume, Xray
@@ -130,7 +131,8 @@ class Export:
             return
 
         def work(report: Callable) -> list[str]:
-            from .writing import write  # leads to torch: seconds, the first time
+            with unheld():
+                from .writing import write  # leads to torch: seconds, the first time
 
             try:
                 self._written = write(self._taken, self._wanted, scene, self._folder, report)
