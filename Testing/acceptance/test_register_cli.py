@@ -38,6 +38,7 @@ from looking import (
 from PIL import Image
 from xrayreg.cli import main, pipeline
 from xrayreg.geometry import about, inverse
+from xrayreg.images import read_volume, write_dicom_xray
 from xrayreg.results import files as result_files
 
 PLAN = phantom.CENTRE + [[-20.0, 10.0, -14.0], [5.0, 0.0, -10.0]]
@@ -332,6 +333,24 @@ def test_views_with_equal_file_names_get_names_of_their_own(xrayreg, ct, views, 
     for name in names:
         assert (tmp_path / "out" / f"overlay_{name}.png").is_file()
         assert (tmp_path / "out" / f"camera_from_patient_{name}.tfm").is_file()
+
+
+def test_a_frame_of_a_run_is_chosen_behind_its_xray(xrayreg, ct, views, tmp_path, at_start):
+    view, run = views[0], tmp_path / "run.dcm"
+    frames = np.stack([np.full_like(view.pixels, 9), view.pixels])
+    write_dicom_xray(run, frames, view.carm, view.start.pixel_spacing_mm, angle_steps_deg=(30.0, 0.0))
+    command = ("register", "--volume", ct, "--xray", run)
+    assert (
+        "choose one of the 2 frames (--frame)" in xrayreg(*command, "--out", tmp_path / "no").check_refused()
+    )
+    assert "--frame stands behind" in xrayreg("register", "--frame", 2, *command[1:], "--out", "no").err
+    done = xrayreg(*command, "--frame", 2, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    result = read_json(tmp_path / "out" / "registration.json")
+    assert result["inputs"]["xrays"][0]["frame"] == 2
+    centre = tuple(read_volume(ct).grid.centre_patient)
+    turned = replace(view.carm, primary_deg=30.0, isocenter=centre).camera_from_patient  # 0 and one step
+    np.testing.assert_allclose(result["views"][0]["camera_from_patient"], turned, atol=1e-6)
 
 
 def test_results_of_an_earlier_run_are_replaced_and_other_files_stay(xrayreg, ct, views, tmp_path, at_start):

@@ -4,16 +4,28 @@ The frames: `CArm` sees the image from the source. At 0/0 (source behind the bac
 patient's Right, rows to the Feet. Clinical systems store it as seen from the detector: `L\\F`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.datadict import dictionary_VR
 from pydicom.uid import JPEGLSLossless
 from xrayreg.errors import InputError
-from xrayreg.geometry import CArm, carm_from_camera
-from xrayreg.images import Shutter, line_integrals_from_transmission, read_dicom_xray, write_dicom_xray
+from xrayreg.geometry import CameraFile, CArm, carm_from_camera
+from xrayreg.images import (
+    Shutter,
+    XrayGeometry,
+    frame_count,
+    geometry_found,
+    line_integrals_from_transmission,
+    read_dicom_xray,
+    read_xray,
+    write_dicom_xray,
+)
 from xrayreg.images.orientation import flips_to_camera, letters_of
 from xrayreg.images.shutters import shutters_of
+from xrayreg.images.xray_dicom import angles_of_frame
 
 FRONTAL = CArm(1000.0, 500.0, 0.0, 0.0)
 
@@ -211,7 +223,7 @@ def test_missing_tag_is_named_with_file_and_remedy(frontal, tags, remedy):
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ({"NumberOfFrames": "3"}, "NumberOfFrames (0028,0008) is 3: runs of frames are not supported yet"),
+        ({"NumberOfFrames": "3"}, "NumberOfFrames (0028,0008) is 3, and nothing says which to take"),
         ({"FieldOfViewRotation": "90"}, "FieldOfViewRotation (0018,7032) 90 degrees is not supported yet"),
         (
             {"FieldOfViewHorizontalFlip": "YES"},
@@ -386,5 +398,121 @@ def test_real_headers_say_what_they_lack(data, name, says):
     with pytest.raises(InputError) as error:
         read_dicom_xray(data / "xray_dicom" / name)
     assert f"{name}: {says}" in str(error.value)
-    assert "--camera" in str(error.value)
+    assert "--camera" in str(error.value) or "--frame" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+# --- Runs of frames ---
+
+RUN = np.stack([np.full((6, 8), value, np.uint16) for value in (1000, 2000, 3000)])
+RUN[:, 2, 5] = 100, 20, 3
+
+
+def test_each_frame_of_a_run_is_read_as_if_it_were_alone(tmp_path):
+    path, alone = tmp_path / "run.dcm", tmp_path / "alone.dcm"
+    write_dicom_xray(path, RUN, FRONTAL, (1.0, 1.0))
+    assert frame_count(path) == 3
+    for number, image in enumerate(RUN, start=1):
+        write_dicom_xray(alone, image, FRONTAL, (1.0, 1.0))
+        assert frame_count(alone) == 1
+        xray = read_dicom_xray(path, frame=number)
+        np.testing.assert_array_equal(xray.line_integrals, read_dicom_xray(alone).line_integrals)
+        assert xray.line_integrals[2, 5] == pytest.approx(np.log((10, 100, 1000)[number - 1]), rel=1e-6)
+        np.testing.assert_array_equal(
+            xray.camera.camera_from_patient, read_dicom_xray(alone).camera.camera_from_patient
+        )
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [(None, "choose one of the 3 frames (--frame)"), (0, "has no frame 0"), (4, "choose one from 1 to 3")],
+)
+def test_a_frame_must_be_named_and_be_there(tmp_path, frame, message):
+    write_dicom_xray(tmp_path / "run.dcm", RUN, FRONTAL, (1.0, 1.0))
+    with pytest.raises(InputError) as error:
+        read_dicom_xray(tmp_path / "run.dcm", frame=frame)
+    assert message in str(error.value)
+
+
+def test_a_turning_c_arm_has_each_frames_own_angles(tmp_path):
+    # LAO 10, cranial 5 at the first frame; 4 degrees more and 2 less with each: the third is at 18 and 1.
+    path = tmp_path / "run.dcm"
+    carm = CArm(1000.0, 500.0, 10.0, 5.0)
+    write_dicom_xray(path, RUN, carm, (1.0, 1.0), angle_steps_deg=(4.0, -2.0))
+    for number, angles in ((1, (10, 5)), (3, (18, 1))):
+        found = carm_from_camera(read_dicom_xray(path, frame=number).camera, 500.0)
+        assert (found.primary_deg, found.secondary_deg) == pytest.approx(angles, abs=1e-6)
+
+
+def test_one_increment_is_the_change_from_frame_to_frame_and_several_are_offsets(tmp_path):
+    # PS3.3 C.8.7.5.1.3. A mean change of 4 degrees: the third frame is 8 from the first. Offsets 1, 7, 30
+    # count from the initial angle, also that of the first frame.
+    path = tmp_path / "run.dcm"
+    write_dicom_xray(path, RUN, FRONTAL, (1.0, 1.0))
+    changed(path, PositionerPrimaryAngleIncrement="4")
+    assert angles_of_frame(pydicom.dcmread(path), 3, path) == (8, 0)
+    changed(path, PositionerPrimaryAngleIncrement=["1", "7", "30"])
+    assert [angles_of_frame(pydicom.dcmread(path), frame, path)[0] for frame in (1, 2, 3)] == [1, 7, 30]
+    changed(path, PositionerPrimaryAngleIncrement=["1", "7"])
+    with pytest.raises(InputError, match="not 3 finite numbers"):
+        read_dicom_xray(path, frame=1)
+
+
+def test_a_frame_of_a_real_run_is_decoded(data):
+    path = data / "xray_dicom" / "fo-dicom_XA_rubo_96frames.dcm"
+    assert frame_count(path) == 96
+    camera_file = CameraFile((512, 512), np.diag([5000.0, 5000, 1]), np.eye(4), intensity="transmission")
+    first, last = (read_xray(path, camera_file, frame=frame) for frame in (1, 96))
+    assert first.line_integrals.shape == (512, 512)
+    assert (first.line_integrals != last.line_integrals).mean() > 0.5
+
+
+# --- Geometry by hand ---
+
+
+def test_found_geometry_is_what_the_tags_say(frontal):
+    assert geometry_found(frontal) == XrayGeometry(1000.0, 500.0, (1.0, 1.0), 0.0, 0.0, "file", "file")
+    changed(
+        frontal, DistanceSourceToPatient=None, PatientOrientation=None, ImagerPixelSpacing=["0.5", "0.25"]
+    )
+    found = geometry_found(frontal)
+    assert found.missing == ("source-to-isocenter distance", "side from which it is seen")
+    assert found.pixel_spacing_mm == (0.25, 0.5)  # (column, row); DICOM has the rows first
+
+
+def test_what_a_file_lacks_can_be_given_by_hand(frontal):
+    whole = read_dicom_xray(frontal, (1.0, 2.0, 3.0))
+    lost = (
+        "DistanceSourceToPatient",
+        "PositionerPrimaryAngle",
+        "PatientOrientation",
+        "PixelIntensityRelationship",
+    )
+    changed(frontal, **dict.fromkeys(lost))
+    with pytest.raises(InputError, match="incomplete: source-to-isocenter distance, primary angle"):
+        read_dicom_xray(frontal, geometry=geometry_found(frontal))
+    geometry = replace(
+        geometry_found(frontal),
+        source_to_isocenter_mm=500.0,
+        primary_deg=0.0,
+        intensity="transmission",
+        seen_from="detector",
+    )
+    xray = read_dicom_xray(frontal, (1.0, 2.0, 3.0), geometry=geometry)
+    np.testing.assert_array_equal(xray.line_integrals, whole.line_integrals)
+    np.testing.assert_array_equal(xray.camera.camera_from_patient, whole.camera.camera_from_patient)
+    np.testing.assert_array_equal(xray.camera.K, whole.camera.K)
+    assert xray.notes[0].startswith("given by hand: source-to-isocenter distance, primary angle, meaning")
+
+
+def test_the_same_by_hand_as_in_the_tags_changes_nothing(frontal):
+    whole, again = read_dicom_xray(frontal), read_dicom_xray(frontal, geometry=geometry_found(frontal))
+    assert again.notes == whole.notes
+    np.testing.assert_array_equal(again.camera.camera_from_patient, whole.camera.camera_from_patient)
+
+
+def test_what_the_file_does_not_say_is_not_taken_from_it(frontal):
+    changed(frontal, PatientOrientation=None)
+    geometry = replace(geometry_found(frontal), seen_from="file")
+    with pytest.raises(InputError, match="incomplete: side from which it is seen"):
+        read_dicom_xray(frontal, geometry=geometry)

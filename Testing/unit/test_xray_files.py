@@ -9,7 +9,14 @@ import SimpleITK
 from PIL import Image
 from xrayreg.errors import InputError
 from xrayreg.geometry import Camera, CameraFile, CArm, read_mayacam
-from xrayreg.images import read_xray, write_dicom_xray, write_drr_nrrd
+from xrayreg.images import (
+    XrayGeometry,
+    frame_count,
+    geometry_found,
+    read_xray,
+    write_dicom_xray,
+    write_drr_nrrd,
+)
 
 # 5 columns x 4 rows; the beam passes at 1000, row 1 column 3 holds a tenth of it.
 PIXELS = np.full((4, 5), 1000, np.uint16)
@@ -210,3 +217,48 @@ def test_real_dicom_with_a_camera_file(data, name, size, intensity):
     K = np.array([[5000.0, 0, size[0] / 2], [0, 5000, size[1] / 2], [0, 0, 1]])
     xray = read_xray(data / "xray_dicom" / name, CameraFile(size, K, np.eye(4), intensity=intensity))
     assert np.ptp(xray.line_integrals) > 1
+
+
+# --- Geometry by hand ---
+
+BY_HAND = XrayGeometry(1000.0, 600.0, (0.5, 0.25), 90.0, 0.0, "transmission", "source")
+
+
+def test_a_picture_with_its_geometry_by_hand_has_the_cameras_numbers(tmp_path):
+    # 1000 mm / 0.5 mm = 2000 px, 1000 / 0.25 = 4000 px; the centre of 5 x 4 pixels is (2, 1.5). LAO 90: the
+    # detector is at the patient's left, the source 600 mm to the right of the isocenter.
+    path = save(tmp_path / "ap.png", PIXELS)
+    assert geometry_found(path) == XrayGeometry()
+    assert len(XrayGeometry().missing) == 7
+    xray = read_xray(path, isocenter=(1.0, 2.0, 3.0), geometry=BY_HAND)
+    np.testing.assert_allclose(xray.camera.K, [[2000, 0, 2], [0, 4000, 1.5], [0, 0, 1]])
+    np.testing.assert_allclose(xray.camera.source_patient, [1 - 600, 2, 3], atol=1e-9)
+    assert xray.line_integrals[1, 3] == pytest.approx(np.log(10))
+    assert xray.notes == ("geometry given by hand",)
+
+
+def test_a_picture_seen_from_the_detector_is_flipped(tmp_path):
+    xray = read_xray(save(tmp_path / "ap.png", PIXELS), geometry=replace(BY_HAND, seen_from="detector"))
+    assert xray.line_integrals[1, 1] == pytest.approx(np.log(10))  # column 3 of 0..4 becomes 1
+    assert any("seen from the detector" in note for note in xray.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"primary_deg": None, "seen_from": None}, "incomplete: primary angle, side from which it is seen"),
+        ({"intensity": "file"}, "incomplete: meaning of the values"),
+        ({"pixel_spacing_mm": (0.5, 0.0)}, "must be above 0"),
+        ({"source_to_isocenter_mm": 1200.0}, "must lie between 0 and"),
+    ],
+)
+def test_geometry_by_hand_must_be_complete_and_possible(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        read_xray(save(tmp_path / "ap.png", PIXELS), geometry=replace(BY_HAND, **changes))
+
+
+def test_a_picture_has_one_frame(tmp_path):
+    path = save(tmp_path / "ap.png", PIXELS)
+    assert frame_count(path) == 1
+    with pytest.raises(InputError, match="has no frame 2"):
+        read_xray(path, CAMERA_FILE, frame=2)

@@ -31,15 +31,15 @@ REJECTED = 3
 
 
 class _ByXray(argparse.Action):
-    """--camera belongs to the --xray before it."""
+    """The option belongs to the --xray before it."""
 
     def __call__(self, parser, namespace, value, option_string=None):
-        xrays = namespace.xray or []
+        xrays, given = namespace.xray or [], getattr(namespace, self.dest) or {}
         if not xrays:
-            parser.error("--camera stands behind the --xray that it belongs to")
-        if len(xrays) - 1 in (namespace.camera or {}):
-            parser.error(f"--xray {xrays[-1]} has two --camera")
-        namespace.camera = {**(namespace.camera or {}), len(xrays) - 1: value}
+            parser.error(f"{option_string} stands behind the --xray that it belongs to")
+        if len(xrays) - 1 in given:
+            parser.error(f"--xray {xrays[-1]} has two {option_string}")
+        setattr(namespace, self.dest, {**given, len(xrays) - 1: value})
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -59,6 +59,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         type=Path,
         action=_ByXray,
         help="camera.json of the --xray before it (needed unless DICOM)",
+    )
+    parser.add_argument(
+        "--frame",
+        type=int,
+        action=_ByXray,
+        help="which frame of the --xray before it, counted from 1 (needed for DICOM runs of several)",
     )
     parser.add_argument("--segmentation", type=Path, help="label map whose structures are outlined")
     parser.add_argument("--names", type=Path, help="CSV with the columns structure,id: names of the labels")
@@ -92,12 +98,13 @@ def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
     check_landmark_options(options)
     volume = read_volume(options.volume, voxel_mm(options))
-    xrays = read_xrays(options.xray, options.camera or {}, options.init, volume)
+    xrays = read_xrays(options.xray, options.camera or {}, options.init, volume, options.frame or {})
     if options.init == "landmarks":
         from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
     overlay = _overlay(options, volume)
-    files = {"volume": described(options.volume), "xrays": [described(path) for path in options.xray]}
+    shots = [_described_xray(path, (options.frame or {}).get(n)) for n, path in enumerate(options.xray)]
+    files = {"volume": described(options.volume), "xrays": shots}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
     inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options, volume))
@@ -113,13 +120,20 @@ def run(options: argparse.Namespace) -> int:
     return REJECTED if sure.verdict == "reject" else 0
 
 
-def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: Volume) -> list[Xray]:
+def read_xrays(
+    paths: list[Path],
+    cameras: dict[int, Path],
+    init: str,
+    volume: Volume,
+    frames: dict[int, int] | None = None,
+) -> list[Xray]:
     """The X-rays at their start poses, checked against each other.
 
     Args:
         cameras: camera file by the number of its X-ray.
         init: "camera", "dicom", "auto", or "landmarks", where poses of views alone mean nothing yet.
         volume: its centre is taken as the isocenter of poses from DICOM tags.
+        frames: frame, counted from 1, by the number of its X-ray.
     """
     names = _unique_names(paths)
     files: dict[int, CameraFile] = {}
@@ -139,11 +153,15 @@ def read_xrays(paths: list[Path], cameras: dict[int, Path], init: str, volume: V
                 files[number] = without_start(files[number])
             _check_rig_start(files, cameras, number)
         isocenter = tuple(float(x) for x in volume.grid.centre_patient)
-        xray = read_xray(path, files.get(number), names[number], isocenter)
+        xray = read_xray(path, files.get(number), names[number], isocenter, (frames or {}).get(number))
         if number not in cameras and init != "landmarks":
             xray = replace(xray, notes=(*xray.notes, _START_FROM_TAGS))
         xrays.append(xray)
     return xrays
+
+
+def _described_xray(path: Path, frame: int | None) -> dict:
+    return described(path) if frame is None else {**described(path), "frame": frame}
 
 
 def _unique_names(paths: list[Path]) -> list[str]:

@@ -12,9 +12,11 @@ from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
 from .xray_dicom_writer import carm_for_dicom, write_dicom_line_integrals, write_dicom_xray
-from .xray_files import read_xray, view_name
+from .xray_files import frame_count, read_xray, view_name
+from .xray_geometry import IN_THE_FILE, XrayGeometry, camera_file_from, geometry_found, require_complete
 
 __all__ = [
+    "IN_THE_FILE",
     "WATER_PER_MM",
     "DicomXray",
     "Grid",
@@ -23,10 +25,14 @@ __all__ = [
     "Shutter",
     "Volume",
     "Xray",
+    "XrayGeometry",
     "attenuation_per_mm",
+    "camera_file_from",
     "camera_from_dicom",
     "carm_for_dicom",
     "check_overlap",
+    "frame_count",
+    "geometry_found",
     "line_integrals_from_transmission",
     "paired",
     "read_dicom_xray",
@@ -36,6 +42,7 @@ __all__ = [
     "read_markups",
     "read_volume",
     "read_xray",
+    "require_complete",
     "resample_labels",
     "sha256",
     "sha256_of_files",

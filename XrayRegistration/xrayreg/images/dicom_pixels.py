@@ -1,10 +1,10 @@
-"""The pixels of a single-frame DICOM X-ray and what they say about the beam."""
+"""The pixels of one frame of a DICOM X-ray and what they say about the beam."""
 
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.pixels import get_decoder
+from pydicom.pixels import get_decoder, pixel_array
 
 from ..errors import InputError
 from .dicom_tags import has_value, number, read_dataset, tag_name, text
@@ -13,6 +13,7 @@ from .xray import line_integrals_from_transmission
 
 MODALITIES = ("XA", "RF", "DX", "CR")
 
+_DEFER_BYTES = 1 << 16  # larger elements are read when they are asked for
 LOG_RANGE = float(np.log(1000))
 """What the full range of a LOG image's pixels counts as: the range of `line_integrals_from_transmission`."""
 
@@ -21,24 +22,30 @@ _SAY_INTENSITY = "give a camera file (--camera) whose 'intensity' says transmiss
 _DECODERS = {"1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg", "1.2.840.10008.1.2.4": "pylibjpeg-libjpeg"}
 
 
-def open_xray(path: Path) -> pydicom.Dataset:
-    """The data set of a single-frame, monochrome XA, RF, DX or CR file.
+def open_xray(path: Path, frame: int | None = None) -> pydicom.Dataset:
+    """The data set of a monochrome XA, RF, DX or CR file; its pixels are not read yet.
+
+    Args:
+        frame: of a run of several, counted from 1. None is allowed only where there is one.
 
     Raises:
         InputError: for anything else.
     """
-    dataset = read_dataset(path)
+    dataset = read_dataset(path, defer_size=_DEFER_BYTES)
     modality = text(dataset, "Modality", path, remedy=f"X-rays are {', '.join(MODALITIES)}")
     if modality not in MODALITIES:
         raise InputError(
             f"{tag_name('Modality')} is {modality}", where=path, remedy=f"X-rays are {', '.join(MODALITIES)}"
         )
-    if has_value(dataset, "NumberOfFrames") and number(dataset, "NumberOfFrames", path) > 1:
+    count = frames_in(dataset, path)
+    if frame is None and count > 1:
         raise InputError(
-            f"{tag_name('NumberOfFrames')} is {dataset.NumberOfFrames}: runs of frames are not supported yet",
+            f"{tag_name('NumberOfFrames')} is {count}, and nothing says which to take",
             where=path,
-            remedy=_SAVE_AS_PICTURE,
+            remedy=f"choose one of the {count} frames (--frame)",
         )
+    if frame is not None and not 1 <= frame <= count:
+        raise InputError(f"has no frame {frame}", where=path, remedy=f"choose one from 1 to {count}")
     photometric = text(dataset, "PhotometricInterpretation", path, _SAVE_AS_PICTURE)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(
@@ -49,8 +56,16 @@ def open_xray(path: Path) -> pydicom.Dataset:
     return dataset
 
 
-def stored_pixels(dataset: pydicom.Dataset, where: Path) -> np.ndarray:
+def frames_in(dataset: pydicom.Dataset, where: Path) -> int:
+    """How many images the file holds."""
+    return int(number(dataset, "NumberOfFrames", where)) if has_value(dataset, "NumberOfFrames") else 1
+
+
+def stored_pixels(dataset: pydicom.Dataset, where: Path, frame: int | None = None) -> np.ndarray:
     """[row, column] pixel values as stored, decompressed, before rescaling.
+
+    Args:
+        frame: of a run of several, counted from 1; only this one is decompressed.
 
     Raises:
         InputError: naming the transfer syntax, and the package where a decoder is missing.
@@ -69,7 +84,7 @@ def stored_pixels(dataset: pydicom.Dataset, where: Path) -> np.ndarray:
         if keyword not in dataset:
             raise InputError(f"{tag_name(keyword)} is missing", where=where, remedy="export the file again")
     try:
-        return dataset.pixel_array
+        return pixel_array(dataset, index=None if frame is None else frame - 1)
     except Exception as error:  # decoders of several packages, each with its own exceptions
         raise InputError(
             f"the pixels ({tag_name('TransferSyntaxUID')} {syntax.name}) cannot be decoded ({error})",

@@ -8,9 +8,10 @@ import pydicom
 
 from ..errors import InputError
 from ..geometry import Camera, CArm
-from .dicom_pixels import line_integrals, open_pixels, open_xray, stored_pixels
+from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
 from .dicom_tags import USE_CAMERA_FILE, has_value, number, numbers, positive, tag_name
 from .orientation import flips_to_camera
+from .xray_geometry import IN_THE_FILE, XrayGeometry, write_into_tags
 
 DETECTOR_ROTATION_SIGN = -1
 """Detector Rotation Angle (0018,9465) turns the detector right-handed about the axis from the isocenter
@@ -39,44 +40,50 @@ class DicomXray:
     notes: tuple[str, ...] = ()
 
 
-def read_dicom_xray(path: str | Path, isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> DicomXray:
-    """Read a single-frame XA, RF, DX or CR file with complete C-arm geometry.
+def read_dicom_xray(
+    path: str | Path,
+    isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    frame: int | None = None,
+    geometry: XrayGeometry | None = None,
+) -> DicomXray:
+    """Read an XA, RF, DX or CR file with complete C-arm geometry.
 
     Args:
         isocenter: (3,) patient LPS, mm. DICOM does not say where the isocenter lies in the CT; the
             centre of the volume is a fair start.
+        frame: of a run of several, counted from 1; its C-arm angles are its own where they change
+            (`angles_of_frame`).
+        geometry: complete; what it says otherwise than the tags is taken as given by hand. None: the tags.
 
     Raises:
         InputError: names the file, the tag that is missing, contradictory or not supported, and the remedy.
     """
     path = Path(path)
-    dataset = open_xray(path)
-    camera = camera_from_dicom(dataset, path, isocenter)
-    orientation = _patient_orientation(dataset, path)
-    flip_columns, flip_rows = flips_to_camera(orientation, camera, path)
-    stored = stored_pixels(dataset, path)
+    dataset = open_xray(path, frame)
+    by_hand = () if geometry is None else write_into_tags(dataset, geometry, path)
+    camera = camera_from_dicom(dataset, path, isocenter, frame or 1)
+    flip_columns, flip_rows, flipped = _flips(dataset, camera, geometry, path)
+    stored = stored_pixels(dataset, path, frame)
     mask = open_pixels(dataset, stored, path)
-    image, notes = line_integrals(dataset, stored, mask, path)
-    letters = "\\".join(orientation)
-    shown = f"({tag_name('PatientOrientation')} {letters})"
-    if flip_columns:
-        notes += (f"flipped left-right: stored as seen from the detector {shown}",)
-    if flip_rows:
-        notes += (f"flipped up-down to fit the C-arm's angles {shown}",)
+    given = None if geometry is None or geometry.intensity == IN_THE_FILE else geometry.intensity
+    image, notes = line_integrals(dataset, stored, mask, path, given)
     return DicomXray(
         _flipped(image, flip_columns, flip_rows),
         _flipped(mask, flip_columns, flip_rows),
         camera,
         str(dataset.get("FrameOfReferenceUID") or ""),
         str(dataset.Modality),
-        notes,
+        by_hand + notes + flipped,
     )
 
 
 def camera_from_dicom(
-    dataset: pydicom.Dataset, where: Path, isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    dataset: pydicom.Dataset,
+    where: Path,
+    isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    frame: int = 1,
 ) -> Camera:
-    """The camera of a DICOM X-ray, right-handed: the image as the source sees it.
+    """The camera of a frame of a DICOM X-ray, right-handed: the image as the source sees it.
 
     The stored image may run the other way; `orientation.flips_to_camera` tells. The principal point is
     the image centre.
@@ -88,8 +95,7 @@ def camera_from_dicom(
     (to_detector,) = positive(dataset, "DistanceSourceToDetector", 1, where)
     (to_isocenter,) = positive(dataset, "DistanceSourceToPatient", 1, where)
     row_mm, column_mm = positive(dataset, "ImagerPixelSpacing", 2, where)
-    primary = number(dataset, "PositionerPrimaryAngle", where)
-    secondary = number(dataset, "PositionerSecondaryAngle", where)
+    primary, secondary = angles_of_frame(dataset, frame, where)
     _check_field_of_view(dataset, (rows, columns), (row_mm, column_mm), where)
     if to_isocenter >= to_detector:
         raise InputError(
@@ -103,12 +109,51 @@ def camera_from_dicom(
     return carm.camera((columns, rows), (column_mm, row_mm))
 
 
+def angles_of_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> tuple[float, float]:
+    """Positioner primary and secondary angle, degrees, of a frame counted from 1.
+
+    Positioner Angle Increments (0018,1520) and (0018,1521) hold the mean change from frame to frame, or for
+    each frame its offset from the initial angle (PS3.3 C.8.7.5.1.3). Without them the C-arm stands still.
+    """
+    return tuple(
+        number(dataset, keyword, where) + _offset(dataset, f"{keyword}Increment", frame, where)
+        for keyword in ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+    )
+
+
+def _offset(dataset: pydicom.Dataset, keyword: str, frame: int, where: Path) -> float:
+    if not has_value(dataset, keyword):
+        return 0.0
+    if pydicom.multival.MultiValue is not type(dataset.get(keyword)):
+        return (frame - 1) * number(dataset, keyword, where)
+    return numbers(dataset, keyword, frames_in(dataset, where), where)[frame - 1]
+
+
 def _detector_rotation(dataset: pydicom.Dataset, where: Path) -> float:
     """`CArm.tertiary_deg` from the Isocenter Reference System Sequence (0018,9462); 0 without it."""
     for item in dataset.get("IsocenterReferenceSystemSequence") or ():
         if has_value(item, "PositionerIsocenterDetectorRotationAngle"):
             return DETECTOR_ROTATION_SIGN * number(item, "PositionerIsocenterDetectorRotationAngle", where)
     return 0.0
+
+
+def _flips(
+    dataset: pydicom.Dataset, camera: Camera, geometry: XrayGeometry | None, where: Path
+) -> tuple[bool, bool, tuple[str, ...]]:
+    """Whether to flip the stored image left-right and up-down, and notes on that."""
+    if geometry is not None and geometry.seen_from != IN_THE_FILE:
+        from_detector = geometry.seen_from == "detector"
+        return from_detector, False, ("flipped left-right: seen from the detector",) if from_detector else ()
+    orientation = _patient_orientation(dataset, where)
+    columns, rows = flips_to_camera(orientation, camera, where)
+    letters = "\\".join(orientation)
+    shown = f"({tag_name('PatientOrientation')} {letters})"
+    notes: tuple[str, ...] = ()
+    if columns:
+        notes += (f"flipped left-right: stored as seen from the detector {shown}",)
+    if rows:
+        notes += (f"flipped up-down to fit the C-arm's angles {shown}",)
+    return columns, rows, notes
 
 
 def _patient_orientation(dataset: pydicom.Dataset, where: Path) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import datetime
 from pathlib import Path
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
 from pydicom.valuerep import format_number_as_ds
@@ -19,6 +20,7 @@ from .orientation import letters_of
 from .shutters import Shutter, write_shutter
 from .xray_dicom import DETECTOR_ROTATION_SIGN
 
+_FRAME_TIME_MS = 66.7  # 15 frames a second
 _FULL_SCALE = 65535
 _OFF_CENTRE_PX = 1e-3
 
@@ -58,6 +60,7 @@ def write_dicom_xray(
     patient_id: str = "SIMULATED",
     frame_of_reference_uid: str | None = None,
     study_uid: str | None = None,
+    angle_steps_deg: tuple[float, float] = (0.0, 0.0),
 ) -> None:
     """Write an X-Ray Angiographic Image (explicit VR little endian, MONOCHROME2, LIN).
 
@@ -65,7 +68,7 @@ def write_dicom_xray(
 
     Args:
         transmission: [row, column] uint16, proportional to the X-ray intensity, in the orientation of
-            ``carm.camera``: as the source sees it.
+            ``carm.camera``: as the source sees it. [frame, row, column] for a run of several.
         pixel_spacing_mm: (column, row) on the detector.
         flip_columns: store the image left-right flipped, as seen from the detector: what clinical systems
             do (patient's left on the right of a frontal image).
@@ -73,16 +76,18 @@ def write_dicom_xray(
         shutter: the open part of ``transmission``; edges are rounded to whole pixels.
         frame_of_reference_uid: of the CT, where the two share a frame; a new one if None.
         study_uid: the study it belongs to; a new one if None.
+        angle_steps_deg: by which the C-arm's (primary, secondary) angle changes from frame to frame.
 
     Raises:
-        InputError: if the image is no uint16 [row, column] array.
+        InputError: if the image is no uint16 [row, column] or [frame, row, column] array.
     """
-    if transmission.dtype != np.uint16 or transmission.ndim != 2:
+    if transmission.dtype != np.uint16 or transmission.ndim not in (2, 3):
         raise InputError(
             f"the image is {transmission.dtype} of shape {transmission.shape}, not uint16 [row, column]",
             where=path,
         )
-    camera = carm.camera(transmission.shape[::-1], pixel_spacing_mm)
+    shape = transmission.shape[-2:]
+    camera = carm.camera(shape[::-1], pixel_spacing_mm)
     dataset = _identity(path, study_uid, frame_of_reference_uid)
     dataset.PatientName, dataset.PatientID = patient_name, patient_id
     dataset.Manufacturer = "xrayreg (simulation)"
@@ -92,9 +97,11 @@ def write_dicom_xray(
     _describe_geometry(dataset, carm, pixel_spacing_mm)
     dataset.PatientOrientation = _stored_orientation(camera, flip_columns, flip_rows)
     if shutter is not None:
-        write_shutter(dataset, shutter.flipped(transmission.shape, columns=flip_columns, rows=flip_rows))
-    stored = transmission[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+        write_shutter(dataset, shutter.flipped(shape, columns=flip_columns, rows=flip_rows))
+    stored = transmission[..., :: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
     _store_pixels(dataset, stored, ("LIN", 1))
+    if transmission.ndim == 3:
+        _describe_run(dataset, len(transmission), angle_steps_deg)
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -196,6 +203,17 @@ def _describe_geometry(dataset: Dataset, carm: CArm, pixel_spacing_mm: tuple[flo
     dataset.IsocenterReferenceSystemSequence = [item]
 
 
+def _describe_run(dataset: Dataset, frames: int, angle_steps_deg: tuple[float, float]) -> None:
+    dataset.NumberOfFrames = frames
+    dataset.FrameTime = _ds(_FRAME_TIME_MS)
+    dataset.FrameIncrementPointer = tag_for_keyword("FrameTime")
+    if any(angle_steps_deg):
+        dataset.PositionerMotion = "DYNAMIC"
+        primary, secondary = ([_ds(step * frame) for frame in range(frames)] for step in angle_steps_deg)
+        dataset.PositionerPrimaryAngleIncrement = primary
+        dataset.PositionerSecondaryAngleIncrement = secondary
+
+
 def _stored_orientation(camera: Camera, flip_columns: bool, flip_rows: bool) -> list[str]:
     """Patient Orientation (0020,0020) of the stored image."""
     row_direction, column_direction = camera.patient_from_camera[:3, :2].T
@@ -207,7 +225,7 @@ def _stored_orientation(camera: Camera, flip_columns: bool, flip_rows: bool) -> 
 
 def _store_pixels(dataset: Dataset, stored: np.ndarray, relationship: tuple[str, int]) -> None:
     """uint16 pixels; ``relationship`` to the intensity as in `dicom_pixels.line_integrals`."""
-    dataset.Rows, dataset.Columns = stored.shape
+    dataset.Rows, dataset.Columns = stored.shape[-2:]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
     dataset.PixelRepresentation = 0

@@ -6,11 +6,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile
-from .dicom_pixels import line_integrals, open_pixels, open_xray, stored_pixels
+from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
+from .dicom_tags import read_dataset
 from .itk_files import ITK_SUFFIXES, read_itk_picture, suffix_of
 from .pictures import PICTURE_SUFFIXES, read_picture
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import read_dicom_xray
+from .xray_geometry import XrayGeometry, camera_file_from, is_dicom
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _MAKE_CAMERA_FILE = "add a camera file: --camera camera.json"
@@ -21,6 +23,8 @@ def read_xray(
     camera_file: CameraFile | None = None,
     name: str | None = None,
     isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    frame: int | None = None,
+    geometry: XrayGeometry | None = None,
 ) -> Xray:
     """Read an X-ray: DICOM XA, RF, DX, CR (told by content), PNG, TIFF, NRRD, NIfTI or MetaImage.
 
@@ -30,9 +34,11 @@ def read_xray(
 
     Args:
         camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
-            geometry; needed otherwise.
+            geometry and with ``geometry``; needed otherwise.
         name: of the view; `view_name` of the file if None.
-        isocenter: (3,) patient LPS, mm, for the pose from DICOM tags: the volume's centre.
+        isocenter: (3,) patient LPS, mm, for the pose from the C-arm's angles: the volume's centre.
+        frame: of a DICOM run of several, counted from 1.
+        geometry: the C-arm's geometry by hand, complete; a camera file goes before it.
 
     Raises:
         InputError: names the file, what is missing or contradictory, and the remedy.
@@ -41,18 +47,21 @@ def read_xray(
     if not path.is_file():
         raise InputError("no such file", where=path, remedy="check --xray")
     name = name or view_name(path)
-    is_dicom = _is_dicom(path)
-    if camera_file is None:
-        if not is_dicom:
-            raise InputError("this format holds no geometry", where=path, remedy=_MAKE_CAMERA_FILE)
-        found = read_dicom_xray(path, isocenter)
+    if frame not in (None, 1) and not is_dicom(path):
+        raise InputError(f"has no frame {frame}", where=path, remedy="only DICOM files hold runs of frames")
+    if camera_file is None and is_dicom(path):
+        found = read_dicom_xray(path, isocenter, frame, geometry)
         rig = found.frame_of_reference_uid
         return Xray(found.line_integrals, found.camera, found.mask, name, rig, found.notes)
+    if camera_file is None and geometry is None:
+        raise InputError("this format holds no geometry", where=path, remedy=_MAKE_CAMERA_FILE)
+    if camera_file is None:
+        return _picture_by_hand(path, geometry, name, isocenter)
     camera = camera_file.camera(where=path)
     notes: tuple[str, ...] = ()
-    if is_dicom:
-        dataset = open_xray(path)
-        pixels = stored_pixels(dataset, path)
+    if is_dicom(path):
+        dataset = open_xray(path, frame)
+        pixels = stored_pixels(dataset, path, frame)
         _check_size(pixels, camera.size, path)
         mask = open_pixels(dataset, pixels, path) & _camera_mask(camera_file)
         image, notes = line_integrals(dataset, pixels, _not_empty(mask, path), path, camera_file.intensity)
@@ -65,17 +74,38 @@ def read_xray(
     return Xray(image, camera, mask, name, rig, notes)
 
 
+def _picture_by_hand(
+    path: Path, geometry: XrayGeometry, name: str, isocenter: tuple[float, float, float]
+) -> Xray:
+    """A picture whose geometry was given by hand; flipped left-right if it is seen from the detector."""
+    geometry = geometry.resolved(XrayGeometry())
+    pixels = _read_pixels(path)
+    camera_file = camera_file_from(geometry, pixels.shape[::-1], isocenter, path)
+    notes = ("geometry given by hand",)
+    if geometry.seen_from == "detector":
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        notes += ("flipped left-right: seen from the detector",)
+    mask = np.ones(pixels.shape, bool)
+    image = _line_integrals(pixels, mask, camera_file.intensity, path)
+    return Xray(image, camera_file.camera(where=path), mask, name, "", notes)
+
+
+def frame_count(path: str | Path) -> int:
+    """How many frames an X-ray file holds: 1 but for DICOM runs.
+
+    Raises:
+        InputError: if the file is missing or no image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file", where=path)
+    return frames_in(read_dataset(path, stop_before_pixels=True), path) if is_dicom(path) else 1
+
+
 def view_name(path: Path) -> str:
     """The file's name without the ending of its format; dots that belong to the name stay."""
     ending = suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES + _DICOM_SUFFIXES) or ""
     return path.name[: len(path.name) - len(ending)] or "view"
-
-
-def _is_dicom(path: Path) -> bool:
-    """By the DICM mark, whatever the ending; files without preamble need an ending of no other format."""
-    with path.open("rb") as file:
-        head = file.read(132)
-    return head[128:] == b"DICM" or suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES) is None
 
 
 def _read_pixels(path: Path) -> np.ndarray:
