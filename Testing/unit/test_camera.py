@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from xrayreg.errors import InputError
-from xrayreg.geometry import Camera, apply, exp_se3, intrinsics, inverse, translation
+from xrayreg.geometry import Camera, CArm, apply, exp_se3, intrinsics, inverse, translation
 
 # Columns 0.5 mm, rows 0.8 mm, detector at 1000 mm: fx = 1000 / 0.5 = 2000, fy = 1000 / 0.8 = 1250.
 K = np.array([[2000.0, 0, 30.5], [0, 1250, 200], [0, 0, 1]])
@@ -132,3 +132,14 @@ def test_what_is_no_camera_is_refused(change, message):
 def test_a_bin_larger_than_the_image_is_refused():
     with pytest.raises(InputError, match="no pixels"):
         CAMERA.binned(500)
+
+
+def test_a_found_pose_turns_with_its_c_arm():
+    # The patient was found 7 mm aside; whatever the C-arm does, he stays there.
+    first, second = (CArm(1000, 600, angle, 0).camera((9, 9), (1, 1)) for angle in (0, 90))
+    patient = translation([7.0, 0, 0])
+    found = first.moved(first.camera_from_patient @ patient)
+    turned = found.moved_as(first.camera_from_patient, second.camera_from_patient)
+    np.testing.assert_allclose(turned.camera_from_patient, second.camera_from_patient @ patient, atol=1e-12)
+    # LAO 90: the source stands 600 mm to the right (LPS -x); the patient's frame came 7 mm to the left.
+    np.testing.assert_allclose(turned.source_patient, [-607, 0, 0], atol=1e-9)

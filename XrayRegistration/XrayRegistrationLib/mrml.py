@@ -45,7 +45,8 @@ def remove_references(node, role: str) -> None:
     belonging = references(node, role)
     node.RemoveNodeReferenceIDs(role)
     for each in belonging:
-        remove_node(each)
+        if each is not None:  # the user may have deleted it
+            remove_node(each)
 
 
 def array_of(volume_node) -> np.ndarray:

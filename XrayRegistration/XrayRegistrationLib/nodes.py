@@ -11,7 +11,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 from xrayreg.errors import InputError
 from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_from_lps
-from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
+from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray, without_polygon
 
 from . import roles
 from .mrml import array_of, matrix_array, world_from_index, world_from_node
@@ -95,12 +95,27 @@ def image_points_of(points, xray) -> np.ndarray:
 
 
 def xray_of(node) -> Xray:
-    """The X-ray of a view's node; its camera stands where the scene shows it."""
+    """The X-ray of a view's node without what is masked by hand; its camera stands where the scene shows it.
+
+    Raises:
+        InputError: if the masks leave nothing of it.
+    """
     camera = camera_of(node)
     image, mask = array_of(node)[0], node.GetNodeReference(roles.MASK)
     is_open = np.ones(image.shape, bool) if mask is None else array_of(mask)[0] > 0
+    for curve in mask_curves_of(node):
+        points = vtk_to_numpy(curve.GetCurvePointsWorld().GetData())
+        is_open = without_polygon(is_open, camera.project(flip_ras_lps(points)))
+    if not is_open.any():
+        raise InputError("the masks leave nothing of the X-ray", where=node.GetName(), remedy="remove masks")
     value = {name: json.loads(node.GetAttribute(name)) for name in (roles.VIEW_NAME, roles.RIG, roles.NOTES)}
     return Xray(image, camera, is_open, value[roles.VIEW_NAME], value[roles.RIG], tuple(value[roles.NOTES]))
+
+
+def mask_curves_of(node) -> list:
+    """The closed curves on a view's X-ray whose inside is left out; unfinished ones do not count."""
+    curves = roles.references(node, roles.MASK_CURVE)
+    return [curve for curve in curves if curve is not None and curve.GetNumberOfControlPoints() >= 3]
 
 
 def camera_of(node) -> Camera:

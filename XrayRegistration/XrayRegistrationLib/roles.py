@@ -2,8 +2,9 @@
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
 SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); CONFIDENCE, DECISION, COMMENT and
-MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED,
-and the camera's numbers as JSON in the attributes K, SIZE and so on.
+MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, MASK_CURVE (each area
+that is masked by hand), OUTLINES, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so
+on, and where it was read from as SOURCE.
 """
 
 import json
@@ -22,9 +23,10 @@ DETECTOR = "XrayRegistration.Detector"
 DRR = "XrayRegistration.Drr"
 FRUSTUM = "XrayRegistration.Frustum"
 MASK = "XrayRegistration.Mask"
+MASK_CURVE = "XrayRegistration.MaskCurve"
 OUTLINES = "XrayRegistration.Outlines"
 REPROJECTED = "XrayRegistration.Reprojected"
-OF_A_VIEW = (CAMERA, DETECTOR, DRR, FRUSTUM, MASK, OUTLINES, REPROJECTED)
+OF_A_VIEW = (CAMERA, DETECTOR, DRR, FRUSTUM, MASK, MASK_CURVE, OUTLINES, REPROJECTED)
 
 VIEW_NAME = "XrayRegistration.View"
 K = "XrayRegistration.K"
@@ -38,6 +40,8 @@ RIG = "XrayRegistration.Rig"
 NOTES = "XrayRegistration.Notes"
 FILE = "XrayRegistration.File"
 """Path and checksum of the file that an X-ray was read from, as in registration.json."""
+SOURCE = "XrayRegistration.Source"
+REGISTERED_FRAME = "XrayRegistration.RegisteredFrame"
 
 CONFIDENCE = "XrayRegistration.Confidence"
 DECISION = "XrayRegistration.Decision"

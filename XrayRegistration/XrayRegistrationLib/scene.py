@@ -25,7 +25,7 @@ from xrayreg.geometry import (
 )
 
 from . import roles
-from .mrml import vtk_image, vtk_matrix
+from .mrml import remove_references, vtk_image, vtk_matrix
 from .segments import add_segmentation
 
 if TYPE_CHECKING:  # the core's door to registration leads to torch, which a scene does not need
@@ -134,15 +134,27 @@ def add_xray(scene, image: Xray, color: tuple[float, float, float]):
     xray.SetAndObserveTransformNodeID(detector.GetID())
     for role, node in ((roles.CAMERA, pose), (roles.DETECTOR, detector), (roles.FRUSTUM, frustum)):
         xray.SetNodeReferenceID(role, node.GetID())
-    if not image.mask.all():
-        mask = _add_image(
-            scene, f"{image.name}_mask", image.mask[None].astype(np.uint8), _ras_from_index(camera)
-        )
-        mask.SetHideFromEditors(True)
-        xray.SetNodeReferenceID(roles.MASK, mask.GetID())
+    _show_mask(xray, image)
     _write_attributes(xray, image)
     place_view(xray, camera)
     return xray
+
+
+def show_pixels(xray, image: Xray) -> None:
+    """Put another picture of the same camera in the place of a view's; its pose and brightness stay."""
+    xray.SetAndObserveImageData(vtk_image(_finite(image.line_integrals, image.mask)[None]))
+    remove_references(xray, roles.MASK)
+    _show_mask(xray, image)
+    xray.SetAttribute(roles.NOTES, json.dumps(list(image.notes)))
+
+
+def _show_mask(xray, image: Xray) -> None:
+    if image.mask.all():
+        return
+    array = image.mask[None].astype(np.uint8)
+    mask = _add_image(xray.GetScene(), f"{image.name}_mask", array, _ras_from_index(image.camera))
+    mask.SetHideFromEditors(True)
+    xray.SetNodeReferenceID(roles.MASK, mask.GetID())
 
 
 def place_view(xray, camera: Camera) -> None:
@@ -214,11 +226,14 @@ def _write_attributes(xray, image: Xray) -> None:
 
 def _add_projection(scene, name: str, image: np.ndarray, camera: Camera, mask: np.ndarray):
     """A one-slice volume in the detector's frame; window and level from the pixels inside the mask."""
-    inside = image[mask]
-    finite = np.where(np.isfinite(image), image, inside.min()).astype(np.float32)
-    node = _add_image(scene, name, finite[None], _ras_from_index(camera))
-    _window_projection(node, inside)
+    node = _add_image(scene, name, _finite(image, mask)[None], _ras_from_index(camera))
+    _window_projection(node, image[mask])
     return node
+
+
+def _finite(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """float32 with the least value inside the mask where there is none."""
+    return np.where(np.isfinite(image), image, image[mask].min()).astype(np.float32)
 
 
 def _window_projection(node, values: np.ndarray) -> None:

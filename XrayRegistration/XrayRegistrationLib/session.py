@@ -14,6 +14,7 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
+from .cine import frame_of
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, xray_of
 from .overlays import show_marks, show_outlines
@@ -72,6 +73,7 @@ def show_found(session, found: Found) -> Iterator[None]:
         show_drr(node, view.drr, view.shown)
         node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
+        node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(frame_of(node)))
         yield
         show_outlines(node, view.outlines, view.shown)
         yield
@@ -91,7 +93,7 @@ def undo(session) -> None:
         place_view(node, camera_of(node).moved(np.array(before)))
         for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
             remove_references(node, role)
-        for name in (roles.SIMILARITY, roles.COVARIANCE):
+        for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):
             node.RemoveAttribute(name)
     for name in _OF_A_RESULT:
         session.RemoveAttribute(name)

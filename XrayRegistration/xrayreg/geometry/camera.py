@@ -72,6 +72,14 @@ class Camera:
         """The same camera at another pose."""
         return replace(self, camera_from_patient=camera_from_patient)
 
+    def moved_as(self, before: np.ndarray, after: np.ndarray) -> "Camera":
+        """This camera once its C-arm has gone as it went between two poses (4, 4), camera_from_patient.
+
+        The motion is the same as seen from the camera, so whatever the camera's pose was found to be beside
+        ``before``, it is the same beside ``after``.
+        """
+        return self.moved(after @ inverse(before) @ self.camera_from_patient)
+
     def project(self, points_patient: np.ndarray) -> np.ndarray:
         """Image positions (..., 2), pixel, of points (..., 3), patient, mm; NaN behind the source."""
         homogeneous = apply(self.camera_from_patient, points_patient) @ self.K.T

@@ -6,7 +6,9 @@ from .label_files import check_overlap, read_label_map, resample_labels
 from .landmark_files import paired, read_landmarks2d, read_landmarks3d
 from .markup_files import read_markups, write_markups
 from .markups import Markup
+from .masks import without_polygon
 from .shutters import Shutter
+from .thumbnails import thumbnail_png
 from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm
 from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
@@ -46,7 +48,9 @@ __all__ = [
     "resample_labels",
     "sha256",
     "sha256_of_files",
+    "thumbnail_png",
     "view_name",
+    "without_polygon",
     "write_dicom_line_integrals",
     "write_dicom_xray",
     "write_drr_nrrd",
