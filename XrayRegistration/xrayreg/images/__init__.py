@@ -1,5 +1,6 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
+from .bones import BONE_HU, segment_bones
 from .checksums import sha256, sha256_of_files
 from .drr_files import write_drr_nrrd
 from .label_files import check_overlap, read_label_map, resample_labels
@@ -18,6 +19,7 @@ from .xray_files import frame_count, read_xray, view_name
 from .xray_geometry import IN_THE_FILE, XrayGeometry, camera_file_from, geometry_found, require_complete
 
 __all__ = [
+    "BONE_HU",
     "IN_THE_FILE",
     "WATER_PER_MM",
     "DicomXray",
@@ -46,6 +48,7 @@ __all__ = [
     "read_xray",
     "require_complete",
     "resample_labels",
+    "segment_bones",
     "sha256",
     "sha256_of_files",
     "thumbnail_png",
