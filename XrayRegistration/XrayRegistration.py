@@ -128,6 +128,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.refresh()
 
     def cleanup(self):
+        self.preoperative.abandon()
         self.register.abandon()
         self.export.abandon()
         self.removeObservers()
@@ -138,7 +139,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def busy(self):
-        return self.register.busy or self.export.busy
+        return self.preoperative.busy or self.register.busy or self.export.busy
 
     def refresh(self):
         for panel in self.panels:
@@ -170,6 +171,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.refresh()
 
     def onSceneStartClose(self, caller=None, event=None):
+        self.preoperative.abandon()
         self.register.abandon()
 
     def onSceneEndClose(self, caller=None, event=None):

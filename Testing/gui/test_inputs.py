@@ -155,7 +155,7 @@ def test_the_slider_scrolls_through_a_run_and_the_frame_of_the_registration_is_k
 
 def test_linked_runs_scroll_together_and_a_turning_c_arm_turns_its_view(application, desk, files, tmp_path):
     from xrayreg.geometry import carm_from_camera
-    from XrayRegistrationLib.cine import frame_of
+    from XrayRegistrationLib import roles
     from XrayRegistrationLib.nodes import camera_of
 
     ui, (frontal, lateral) = desk.xrays._ui, files.views
@@ -164,10 +164,10 @@ def test_linked_runs_scroll_together_and_a_turning_c_arm_turns_its_view(applicat
     add(application, desk, files.xrays[0])
     ui.xrayTable.selectRow(0)
     ui.frameSlider.value = 2
-    assert [frame_of(node) for node in views_of(desk)] == [2, 1, 1]
+    assert [roles.frame_of(node) for node in views_of(desk)] == [2, 1, 1]
     ui.linkedCheckBox.checked = True
     ui.frameSlider.value = 5
-    assert [frame_of(node) for node in views_of(desk)] == [5, 3, 1]
+    assert [roles.frame_of(node) for node in views_of(desk)] == [5, 3, 1]
     # LAO 80, cranial 10 and two steps of 4 and -1 degrees.
     found = carm_from_camera(camera_of(views_of(desk)[1]), 700.0)
     assert (found.primary_deg, found.secondary_deg) == pytest.approx((88, 8), abs=1e-6)

@@ -64,6 +64,6 @@ def test_many_voxels_are_taken_together_where_they_lie(monkeypatch):
     np.testing.assert_array_equal(found.grid.size, (35, 15, 20))
     np.testing.assert_allclose(found.grid.patient_from_index @ [0, 0, 0, 1], [0.5, 0.5, 0, 1])
     np.testing.assert_allclose(found.grid.spacing_mm, [2, 2, 3])
-    # Blocks that are half air fall below the threshold: of 10 voxels in j from 5 on, the 8 from 6 to 13 are left,
-    # of 20 in i the 18 from 6 to 23, of 30 from 30 on all.
+    # Blocks that are half air fall below the threshold: of 10 voxels in j from 5 on, the 8 from 6 to 13 are
+    # left, of 20 in i the 18 from 6 to 23, of 30 from 30 on all.
     assert (found.labels > 0).sum() * 4 == (18 + 30) * 8 * 10

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from xrayreg.errors import InputError
-from xrayreg.images import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm
+from xrayreg.images import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
 from xrayreg.render import Density
 
 # Left-handed: i runs to posterior by 0.5 mm, j to superior by 3 mm, k to the right by 2 mm;
@@ -189,3 +189,10 @@ def test_a_volume_that_is_coarse_enough_is_left_alone():
 )
 def test_to_spacing_averages_only_what_is_finer(spacing_mm, size):
     assert density(np.zeros((7, 5, 30))).to_spacing(spacing_mm).grid.size == size
+
+
+@pytest.mark.parametrize(
+    ("lowest", "is_hu"), [(-1024, True), (-3024, True), (-150, True), (-100, False), (-5, False), (0, False)]
+)
+def test_hounsfield_units_reach_below_fat(lowest, is_hu):
+    assert looks_like_hu(lowest) == is_hu

@@ -63,22 +63,6 @@ def keep_source(xray, source: dict, image: Xray) -> None:
         xray.SetAttribute(roles.FILE, json.dumps(file))
 
 
-def frame_of(xray) -> int:
-    """The number of the frame that an X-ray node shows, from 1."""
-    return _source_of(xray)["frame"]
-
-
-def frames_of(xray) -> int:
-    """How many frames its file holds."""
-    return _source_of(xray)["frames"]
-
-
-def registered_frame(xray) -> int | None:
-    """The frame on which a view was registered; None if it is the one that is shown, or there is none."""
-    text = xray.GetAttribute(roles.REGISTERED_FRAME)
-    return None if text is None or json.loads(text) == frame_of(xray) else json.loads(text)
-
-
 def show_frames(xrays: list, frame: int) -> bool:
     """Show another frame of runs, from 1, or the last of shorter ones; a view turns if its C-arm has turned.
 
@@ -88,7 +72,7 @@ def show_frames(xrays: list, frame: int) -> bool:
     Raises:
         InputError: if a file is not there any more or has changed; the scene is as before.
     """
-    sources = [{**_source_of(xray), "frame": min(frame, frames_of(xray))} for xray in xrays]
+    sources = [{**roles.source_of(xray), "frame": min(frame, roles.frames_of(xray))} for xray in xrays]
     images = [read_source(source, roles.view_name(x)) for x, source in zip(xrays, sources, strict=True)]
     for xray, source, image in zip(xrays, sources, images, strict=True):
         if image.camera.size != camera_of(xray).size:
@@ -113,8 +97,3 @@ def _show(xray, source: dict, image: Xray) -> bool:
     for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
         remove_references(xray, role)
     return True
-
-
-def _source_of(xray) -> dict:
-    """Of an X-ray that came without a file: one frame."""
-    return json.loads(xray.GetAttribute(roles.SOURCE) or '{"frame": 1, "frames": 1}')

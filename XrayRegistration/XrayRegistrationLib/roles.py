@@ -1,10 +1,10 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
-SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); CONFIDENCE, DECISION, COMMENT and
-MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR, FRUSTUM, MASK, MASK_CURVE (each area
-that is masked by hand), OUTLINES, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so
-on, and where it was read from as SOURCE.
+SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); MODALITY ("MR", or else CT),
+CONFIDENCE, DECISION, COMMENT and MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR,
+FRUSTUM, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, REPROJECTED, the camera's numbers as
+JSON in the attributes K, SIZE and so on, and where it was read from as SOURCE.
 """
 
 import json
@@ -17,6 +17,8 @@ VOLUME = "Volume"
 SEGMENTATION = "Segmentation"
 VIEW = "View"
 PLAN = "Plan"
+
+MODALITY = "XrayRegistration.Modality"
 
 CAMERA = "XrayRegistration.Camera"
 DETECTOR = "XrayRegistration.Detector"
@@ -55,6 +57,27 @@ EXPORTED = "XrayRegistration.Exported"
 def view_name(xray) -> str:
     """The view's name in the registration; the node's own name may have been made unique."""
     return json.loads(xray.GetAttribute(VIEW_NAME))
+
+
+def frame_of(xray) -> int:
+    """The number of the frame that an X-ray node shows, from 1."""
+    return source_of(xray)["frame"]
+
+
+def frames_of(xray) -> int:
+    """How many frames its file holds."""
+    return source_of(xray)["frames"]
+
+
+def other_registered_frame(xray) -> int | None:
+    """The frame on which a view was registered if another one is shown now, else None."""
+    frame = json.loads(xray.GetAttribute(REGISTERED_FRAME) or "null")
+    return None if frame == frame_of(xray) else frame
+
+
+def source_of(xray) -> dict:
+    """Where an X-ray node was read from (see `cine`); one frame if it came without a file."""
+    return json.loads(xray.GetAttribute(SOURCE) or '{"frame": 1, "frames": 1}')
 
 
 def references(node, role: str) -> list:

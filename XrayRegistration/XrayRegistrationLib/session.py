@@ -14,7 +14,6 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
-from .cine import frame_of
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, xray_of
 from .overlays import show_marks, show_outlines
@@ -73,7 +72,7 @@ def show_found(session, found: Found) -> Iterator[None]:
         show_drr(node, view.drr, view.shown)
         node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
-        node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(frame_of(node)))
+        node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(roles.frame_of(node)))
         yield
         show_outlines(node, view.outlines, view.shown)
         yield

@@ -25,7 +25,7 @@ from xrayreg.register import (
     register_rigid,
     within_its_size,
 )
-from xrayreg.render import Density, render
+from xrayreg.render import Density, mr_density, render
 from xrayreg.results import software_json
 
 _PREVIEW_PX = 256
@@ -109,6 +109,7 @@ def register(
     segmentation: LabelMap | None,
     markups: tuple[Markup, ...],
     report: Callable[[Moving], None],
+    modality: str = "CT",
 ) -> Found:
     """Register and judge.
 
@@ -117,13 +118,14 @@ def register(
         segmentation: whose structures are outlined, or None.
         markups: whose points are reprojected.
         report: called with every state; an exception it raises ends the work.
+        modality: "CT", in HU, or "MR", whose bright tissue is taken as water (`mr_density`).
 
     Raises:
         InputError: if the volume does not project into an X-ray.
     """
     report(Moving("preparing the volume", 0.0, ()))
     started = time.perf_counter()
-    density = Density.from_volume(volume)
+    density = mr_density(volume) if modality == "MR" else Density.from_volume(volume)
     prepared = time.perf_counter() - started
     search = None
     if turn_deg or shift_mm:

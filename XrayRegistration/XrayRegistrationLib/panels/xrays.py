@@ -74,11 +74,8 @@ class XraysPanel:
         self._hint()
 
     def _show_frame_of(self, xray):
-        ui, frame, frames = self._ui, 1, 1
-        if xray is not None:
-            from ..cine import frame_of, frames_of
-
-            frame, frames = frame_of(xray), frames_of(xray)
+        ui = self._ui
+        frame, frames = (1, 1) if xray is None else (roles.frame_of(xray), roles.frames_of(xray))
         self._refreshing = True
         ui.frameSlider.maximum = frames
         ui.frameSlider.value = frame
@@ -132,11 +129,13 @@ class XraysPanel:
     def _on_frame(self, value):
         if self._refreshing:
             return
-        from ..cine import frames_of, show_frames
+        from ..cine import show_frames
 
         runs = [self._selected()]
         if self._ui.linkedCheckBox.checked:
-            runs = [xray for xray in roles.references(self._desk.session, roles.VIEW) if frames_of(xray) > 1]
+            runs = [
+                xray for xray in roles.references(self._desk.session, roles.VIEW) if roles.frames_of(xray) > 1
+            ]
         moved = False
         try:
             moved = show_frames(runs, int(value))
@@ -164,10 +163,12 @@ class XraysPanel:
 
 
 def _thumbnail(node):
-    from xrayreg.images import thumbnail_png
+    try:
+        from xrayreg.images import thumbnail_png
 
-    from ..mrml import array_of
-
+        from ..mrml import array_of
+    except ImportError:  # a package is missing yet; that is told when it is needed
+        return qt.QIcon()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "thumbnail.png"
         file.write_bytes(thumbnail_png(array_of(node)[0], _THUMBNAIL_PX))
@@ -176,22 +177,20 @@ def _thumbnail(node):
 
 def _geometry(node):
     """Distance to the detector, pixels and their size, in words; of a run also the frame."""
-    from ..cine import frame_of, frames_of
-
     columns, rows = json.loads(node.GetAttribute(roles.SIZE))
     spacing = json.loads(node.GetAttribute(roles.PIXEL_SPACING_MM))
     distance = json.loads(node.GetAttribute(roles.SOURCE_TO_DETECTOR_MM))
     text = f"{columns} x {rows}, {spacing[0]:.3g} mm, SID {distance:.0f} mm"
-    frames = frames_of(node)
-    return text if frames == 1 else text + _(", frame {n} of {all}").format(n=frame_of(node), all=frames)
+    frames = roles.frames_of(node)
+    return (
+        text if frames == 1 else text + _(", frame {n} of {all}").format(n=roles.frame_of(node), all=frames)
+    )
 
 
 def _similarity(node):
     """Of the registration; and of which frame, if another one is shown."""
-    from ..cine import registered_frame
-
     text = node.GetAttribute(roles.SIMILARITY)
     if text is None:
         return ""
-    number, frame = f"{json.loads(text):.2f}", registered_frame(node)
+    number, frame = f"{json.loads(text):.2f}", roles.other_registered_frame(node)
     return number if frame is None else number + " " + _("(registered on frame {n})").format(n=frame)

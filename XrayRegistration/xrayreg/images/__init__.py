@@ -10,7 +10,7 @@ from .markups import Markup
 from .masks import without_polygon
 from .shutters import Shutter
 from .thumbnails import thumbnail_png
-from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm
+from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
 from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
@@ -38,6 +38,7 @@ __all__ = [
     "frame_count",
     "geometry_found",
     "line_integrals_from_transmission",
+    "looks_like_hu",
     "paired",
     "read_dicom_xray",
     "read_label_map",

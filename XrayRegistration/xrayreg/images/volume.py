@@ -103,6 +103,15 @@ class LabelMap:
         return self.names.get(label, f"label {label}")
 
 
+def looks_like_hu(lowest: float) -> bool:
+    """Whether a volume with this lowest value can be a CT in Hounsfield units.
+
+    Around and in a patient there is always something below -100 HU: air (-1000) or at least fat. Values that
+    start from 0, as those of MR and of raw CT files, hold no such.
+    """
+    return lowest < -100
+
+
 def attenuation_per_mm(hu: np.ndarray, above_hu: float = -1000.0) -> np.ndarray:
     """Linear attenuation, 1/mm, from Hounsfield units by their definition; never negative.
 
