@@ -439,6 +439,9 @@ def test_an_mr_is_registered_as_one_and_stays_one(application, desk, mr, files, 
     run_to_the_end(application, desk)
     assert application.errors == []
     assert taken == [mr.GetName()]
+    sure = json.loads(desk.session.GetAttribute(roles.CONFIDENCE))
+    assert sure["verdict"] != "accept"
+    assert "the volume is an MR" in sure["reasons"][-1]
     slicer.util.saveScene(str(tmp_path / "mr.mrb"))
     slicer.mrmlScene.Clear()
     assert desk.preoperative._ui.modalityCombo.currentIndex == 0  # a new session

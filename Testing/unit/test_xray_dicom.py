@@ -444,6 +444,23 @@ def test_a_turning_c_arm_has_each_frames_own_angles(tmp_path):
         assert (found.primary_deg, found.secondary_deg) == pytest.approx(angles, abs=1e-6)
 
 
+def test_the_orientation_in_the_file_is_that_of_the_first_frame(tmp_path):
+    # Frontal at first (L\\F), 80 degrees on the last of three frames, where rows run from back to front.
+    path = tmp_path / "run.dcm"
+    write_dicom_xray(path, RUN, FRONTAL, (1.0, 1.0), angle_steps_deg=(40.0, 0.0))
+    last = read_dicom_xray(path, frame=3)
+    assert last.line_integrals[2, 5] == pytest.approx(np.log(1000), rel=1e-6)  # flipped as the first one
+
+
+def test_a_moving_table_is_told(tmp_path):
+    path = tmp_path / "run.dcm"
+    write_dicom_xray(path, RUN, FRONTAL, (1.0, 1.0))
+    changed(path, TableVerticalIncrement=["0", "0", "0"], TableLateralIncrement=["0", "2", "4"])
+    assert not any("table" in note for note in read_dicom_xray(path, frame=1).notes)
+    (note,) = (note for note in read_dicom_xray(path, frame=3).notes if "table" in note)
+    assert "TableLateralIncrement (0018,1136)" in note
+
+
 def test_one_increment_is_the_change_from_frame_to_frame_and_several_are_offsets(tmp_path):
     # PS3.3 C.8.7.5.1.3. A mean change of 4 degrees: the third frame is 8 from the first. Offsets 1, 7, 30
     # count from the initial angle, also that of the first frame.

@@ -78,9 +78,8 @@ def show_frames(xrays: list, frame: int) -> bool:
         if image.camera.size != camera_of(xray).size:
             remedy = "remove the X-ray and add it again"
             raise InputError("is not of the size that it had", where=source["path"], remedy=remedy)
-    return any(
-        [_show(*each) for each in zip(xrays, sources, images, strict=True)]
-    )  # all of them, not the first
+    moved = [_show(*each) for each in zip(xrays, sources, images, strict=True)]
+    return any(moved)
 
 
 def _show(xray, source: dict, image: Xray) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xrayreg.geometry import Camera, CArm
@@ -139,9 +139,19 @@ def register(
         for view in rig.views:
             report(Moving(f"drawing {view.name}", 1.0, ()))
             views[view.name] = _drawn(density, view, rig.uncertainty, segmentation, markups)
+    confidence = least(statements)
+    if modality == "MR":
+        confidence = _of_an_mr(confidence)
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
-    return Found(tuple(views[xray.name] for xray in xrays), least(statements), made)
+    return Found(tuple(views[xray.name] for xray in xrays), confidence, made)
+
+
+def _of_an_mr(confidence: Confidence) -> Confidence:
+    """Never "accept": what is known of errors was learned from CTs."""
+    verdict = "review" if confidence.verdict == "accept" else confidence.verdict
+    reasons = (*confidence.reasons, "the volume is an MR; how far to trust that is known of CTs only")
+    return replace(confidence, verdict=verdict, reasons=reasons)
 
 
 def _drawn(

@@ -1,6 +1,6 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
-from .bones import BONE_HU, segment_bones
+from .bones import segment_bones
 from .checksums import sha256, sha256_of_files
 from .drr_files import write_drr_nrrd
 from .label_files import check_overlap, read_label_map, resample_labels
@@ -16,11 +16,9 @@ from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
 from .xray_dicom_writer import carm_for_dicom, write_dicom_line_integrals, write_dicom_xray
 from .xray_files import frame_count, read_xray, view_name
-from .xray_geometry import IN_THE_FILE, XrayGeometry, camera_file_from, geometry_found, require_complete
+from .xray_geometry import XrayGeometry, geometry_found
 
 __all__ = [
-    "BONE_HU",
-    "IN_THE_FILE",
     "WATER_PER_MM",
     "DicomXray",
     "Grid",
@@ -31,7 +29,6 @@ __all__ = [
     "Xray",
     "XrayGeometry",
     "attenuation_per_mm",
-    "camera_file_from",
     "camera_from_dicom",
     "carm_for_dicom",
     "check_overlap",
@@ -47,7 +44,6 @@ __all__ = [
     "read_markups",
     "read_volume",
     "read_xray",
-    "require_complete",
     "resample_labels",
     "segment_bones",
     "sha256",

@@ -8,15 +8,13 @@ import SimpleITK
 from ..errors import InputError
 from .volume import Grid, LabelMap, Volume
 
-BONE_HU = 200.0
-
 _MOST_VOXELS = 16_000_000  # surfaces of more take minutes
 _MOST_BONES = 255
 
 
 def segment_bones(
     volume: Volume,
-    threshold_hu: float = BONE_HU,
+    threshold_hu: float = 200.0,
     least_ml: float = 2.0,
     report: Callable[[str], None] = lambda step: None,
 ) -> LabelMap:

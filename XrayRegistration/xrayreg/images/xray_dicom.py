@@ -62,7 +62,8 @@ def read_dicom_xray(
     dataset = open_xray(path, frame)
     by_hand = () if geometry is None else write_into_tags(dataset, geometry, path)
     camera = camera_from_dicom(dataset, path, isocenter, frame or 1)
-    flip_columns, flip_rows, flipped = _flips(dataset, camera, geometry, path)
+    first = camera_from_dicom(dataset, path, isocenter)  # the orientation is that of the angles in the tags
+    flip_columns, flip_rows, flipped = _flips(dataset, first, geometry, path)
     stored = stored_pixels(dataset, path, frame)
     mask = open_pixels(dataset, stored, path)
     given = None if geometry is None or geometry.intensity == IN_THE_FILE else geometry.intensity
@@ -73,7 +74,7 @@ def read_dicom_xray(
         camera,
         str(dataset.get("FrameOfReferenceUID") or ""),
         str(dataset.Modality),
-        by_hand + notes + flipped,
+        by_hand + notes + flipped + _table_motion(dataset, frame or 1),
     )
 
 
@@ -124,9 +125,20 @@ def angles_of_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> tuple[
 def _offset(dataset: pydicom.Dataset, keyword: str, frame: int, where: Path) -> float:
     if not has_value(dataset, keyword):
         return 0.0
-    if pydicom.multival.MultiValue is not type(dataset.get(keyword)):
-        return (frame - 1) * number(dataset, keyword, where)
-    return numbers(dataset, keyword, frames_in(dataset, where), where)[frame - 1]
+    if isinstance(dataset.get(keyword), pydicom.multival.MultiValue):
+        return numbers(dataset, keyword, frames_in(dataset, where), where)[frame - 1]
+    return (frame - 1) * number(dataset, keyword, where)
+
+
+def _table_motion(dataset: pydicom.Dataset, frame: int) -> tuple[str, ...]:
+    """A note if the table had moved the patient by this frame, which the start pose does not follow."""
+    keywords = ("TableVerticalIncrement", "TableLongitudinalIncrement", "TableLateralIncrement")
+    moving = [name for name in keywords if np.any(np.asarray(dataset.get(name) or 0.0, dtype=float))]
+    if frame == 1 or not moving:
+        return ()
+    return (
+        f"the table moved during the run ({tag_name(moving[0])}): the start pose is that before it moved",
+    )
 
 
 def _detector_rotation(dataset: pydicom.Dataset, where: Path) -> float:

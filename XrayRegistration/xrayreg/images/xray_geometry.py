@@ -71,7 +71,9 @@ class XrayGeometry:
         Raises:
             InputError: names what is missing or impossible.
         """
-        require_complete(self, where)
+        if self.missing:
+            what = f"its geometry is incomplete: {', '.join(self.missing)}"
+            raise InputError(what, where=where, remedy="fill it in, or give a camera file")
         if min(self.source_to_detector_mm, self.source_to_isocenter_mm, *self.pixel_spacing_mm) <= 0:
             raise InputError("distances and pixel spacing must be above 0", where=where)
         return CArm(
@@ -80,16 +82,6 @@ class XrayGeometry:
             self.primary_deg,
             self.secondary_deg,
             isocenter=isocenter,
-        )
-
-
-def require_complete(geometry: XrayGeometry, where: object) -> None:
-    """Raises InputError, naming what is missing, unless everything is known."""
-    if geometry.missing:
-        raise InputError(
-            f"its geometry is incomplete: {', '.join(geometry.missing)}",
-            where=where,
-            remedy="fill it in, or give a camera file",
         )
 
 
