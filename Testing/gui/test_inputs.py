@@ -142,6 +142,9 @@ def test_the_slider_scrolls_through_a_run_and_the_frame_of_the_registration_is_k
     assert "registered on" not in ui.xrayTable.item(1, 2).text()
     ui.frameSlider.value = 3
     assert ui.xrayTable.item(1, 2).text().endswith("(registered on frame 2)")
+    desk.export._ui.exportFolder.currentPath = str(tmp_path / "out")
+    application.click(desk.export._ui.writeButton)
+    assert "frame 3 is shown, but frame 2 was registered" in application.errors.pop()
     application.click(desk.review._ui.undoButton)
     assert ui.xrayTable.item(1, 2).text() == ""
     np.testing.assert_allclose(camera_of(node).camera_from_patient, pose, atol=1e-9)
@@ -442,6 +445,12 @@ def test_an_mr_is_registered_as_one_and_stays_one(application, desk, mr, files, 
     sure = json.loads(desk.session.GetAttribute(roles.CONFIDENCE))
     assert sure["verdict"] != "accept"
     assert "the volume is an MR" in sure["reasons"][-1]
+    export = desk.export._ui
+    export.exportFolder.currentPath = str(tmp_path / "out")
+    application.click(export.writeButton)
+    application.wait_until(lambda: not desk.busy)
+    assert application.errors == []
+    assert len(taken) == 2  # its DRRs are made of the MR too
     slicer.util.saveScene(str(tmp_path / "mr.mrb"))
     slicer.mrmlScene.Clear()
     assert desk.preoperative._ui.modalityCombo.currentIndex == 0  # a new session

@@ -97,11 +97,14 @@ def test_two_registrations_live_in_one_scene(application, ready):
 
 def test_an_xray_can_be_taken_out(application, ready):
     ui = ready.xrays._ui
-    assert not ui.removeButton.enabled
+    assert ui.xrayTable.currentRow() == 1  # the one that was added last
     ui.xrayTable.selectRow(0)
     application.click(ui.removeButton)
     assert [ui.xrayTable.item(0, 0).text()] == ["lateral"]
     assert ui.xrayTable.rowCount == 1
+    ui.xrayTable.selectRow(0)
+    application.click(ui.removeButton)
+    assert not ui.removeButton.enabled
 
 
 def test_the_gui_is_never_held_for_long(application, ready):

@@ -59,6 +59,7 @@ class Taken:
     """A session's result, taken from the scene.
 
     Attributes:
+        modality: "CT" or "MR".
         confidence: the fields of `Confidence`.
         made: "software" and "timing_s" as in registration.json, empty if unknown.
         review: decision and comment, None before the decision.
@@ -66,6 +67,7 @@ class Taken:
     """
 
     volume: Volume
+    modality: str
     views: tuple[TakenView, ...]
     segmentation: LabelMap | None
     markups: tuple[Markup, ...]
@@ -153,7 +155,7 @@ def taken_from(session) -> Taken:
     """The session's result as core objects.
 
     Raises:
-        InputError: if an X-ray has come in since the registration, or volume or segmentation are unfit.
+        InputError: if an X-ray or a frame has come in since the registration, or an input is unfit.
     """
     review = session.GetAttribute(roles.DECISION)
     volume = session.GetNodeReference(roles.VOLUME)
@@ -162,6 +164,7 @@ def taken_from(session) -> Taken:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
     return Taken(
         volume_of(volume),
+        roles.modality_of(session),
         tuple(_view(node) for node in roles.references(session, roles.VIEW)),
         None if segmentation is None else label_map_of(segmentation),
         markups_of(roles.references(session, roles.PLAN)),
@@ -193,6 +196,13 @@ def _view(node) -> TakenView:
     if node.GetAttribute(roles.COVARIANCE) is None:
         raise InputError(
             "this X-ray has not been registered", where=roles.view_name(node), remedy="register again"
+        )
+    frame = roles.other_registered_frame(node)
+    if frame is not None:
+        raise InputError(
+            f"frame {roles.frame_of(node)} is shown, but frame {frame} was registered",
+            where=roles.view_name(node),
+            remedy="go back to it with the frame slider, or register again",
         )
     start, similarity, covariance, file = (
         json.loads(node.GetAttribute(name) or "null")

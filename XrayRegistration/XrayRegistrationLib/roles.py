@@ -59,6 +59,11 @@ def view_name(xray) -> str:
     return json.loads(xray.GetAttribute(VIEW_NAME))
 
 
+def modality_of(session) -> str:
+    """What the volume is said to be: "CT" or "MR"."""
+    return session.GetAttribute(MODALITY) or "CT"
+
+
 def frame_of(xray) -> int:
     """The number of the frame that an X-ray node shows, from 1."""
     return source_of(xray)["frame"]

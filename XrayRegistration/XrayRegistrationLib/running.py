@@ -50,7 +50,7 @@ class Run:
         self._on_state, self._on_done, self._on_stopped = on_state, on_done, on_stopped
         volume, xrays = _volume_of(session), xrays_at_start(session)
         segmentation = _segmentation_of(session, volume)
-        modality = session.GetAttribute(roles.MODALITY) or "CT"
+        modality = roles.modality_of(session)
         markups = markups_of(roles.references(session, roles.PLAN))
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}

@@ -64,7 +64,7 @@ def total_segmentation(session) -> None:
     from TotalSegmentator import TotalSegmentatorLogic
 
     volume, scene = session.GetNodeReference(roles.VOLUME), session.GetScene()
-    is_mr = session.GetAttribute(roles.MODALITY) == "MR"
+    is_mr = roles.modality_of(session) == "MR"
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
     node.CreateDefaultDisplayNodes()
     try:

@@ -118,14 +118,14 @@ def register(
         segmentation: whose structures are outlined, or None.
         markups: whose points are reprojected.
         report: called with every state; an exception it raises ends the work.
-        modality: "CT", in HU, or "MR", whose bright tissue is taken as water (`mr_density`).
+        modality: as in `density_of`.
 
     Raises:
         InputError: if the volume does not project into an X-ray.
     """
     report(Moving("preparing the volume", 0.0, ()))
     started = time.perf_counter()
-    density = mr_density(volume) if modality == "MR" else Density.from_volume(volume)
+    density = density_of(volume, modality)
     prepared = time.perf_counter() - started
     search = None
     if turn_deg or shift_mm:
@@ -145,6 +145,11 @@ def register(
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
     return Found(tuple(views[xray.name] for xray in xrays), confidence, made)
+
+
+def density_of(volume: Volume, modality: str) -> Density:
+    """What X-rays see of a "CT", in HU, or of an "MR", whose bright tissue is taken as water."""
+    return mr_density(volume) if modality == "MR" else Density.from_volume(volume)
 
 
 def _of_an_mr(confidence: Confidence) -> Confidence:

@@ -31,6 +31,7 @@ from xrayreg.results import (
 )
 
 from .results import SCENE_FILE
+from .work import density_of
 
 if TYPE_CHECKING:
     from .exporting import Taken, Wanted
@@ -68,7 +69,7 @@ def write(
 
 def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], None]) -> list[str]:
     report("preparing the volume")
-    density = Density.from_volume(taken.volume)
+    density = density_of(taken.volume, taken.modality)
     outcome = outcome_of(taken, density)
     write_registration(folder, outcome)
     drawings = {}

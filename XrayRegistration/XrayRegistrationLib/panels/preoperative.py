@@ -33,7 +33,7 @@ class PreoperativePanel:
             return
         self._refreshing = True
         ui.volumeSelector.setCurrentNode(session.GetNodeReference(roles.VOLUME))
-        ui.modalityCombo.currentIndex = _MODALITIES.index(session.GetAttribute(roles.MODALITY) or "CT")
+        ui.modalityCombo.currentIndex = _MODALITIES.index(roles.modality_of(session))
         ui.segmentationSelector.setCurrentNode(session.GetNodeReference(roles.SEGMENTATION))
         plan = roles.references(session, roles.PLAN)
         for number in range(ui.planSelector.nodeCount()):
@@ -135,7 +135,7 @@ def _hint(session):
     volume = session.GetNodeReference(roles.VOLUME)
     if volume is None:
         return _("Load the patient's CT (drag it into Slicer), then choose it.")
-    odd = _odd(volume, session.GetAttribute(roles.MODALITY) == "MR")
+    odd = _odd(volume, roles.modality_of(session) == "MR")
     if odd:
         return odd
     if session.GetNodeReference(roles.SEGMENTATION) is None:
