@@ -82,6 +82,7 @@ def markups() -> tuple[Markup, ...]:
 @pytest.fixture
 def result(opened, registration, drrs, labels, markups):
     """The result node of everything above in ``opened.scene``."""
-    from XrayRegistrationLib.scene import add_registration
+    from finding import add_registration, layers_of
 
-    return add_registration(opened.scene, registration, drrs, segmentation=labels, markups=markups)
+    layers = {view.name: layers_of(view.camera, drrs[view.name]) for view in registration.views}
+    return add_registration(opened.scene, registration, layers, segmentation=labels, markups=markups)

@@ -8,6 +8,7 @@ from pathlib import Path
 RETURNED = {
     "layoutManager": "qSlicerLayoutManager",
     "sliceWidget": "qMRMLSliceWidget",
+    "threeDView": "qMRMLThreeDView",
     "threeDWidget": "qMRMLThreeDWidget",
 }
 

@@ -5,37 +5,44 @@ import subprocess
 import sys
 
 import pytest
+from finding import layers_of, outcome_of
 from XrayRegistrationLib import offscreen
 from XrayRegistrationLib.export import export_scene
 
 
+def empty(registration):
+    return {view.name: layers_of(view.camera) for view in registration.views}
+
+
 def test_scene_and_pictures_are_written(opened, opengl, registration, drrs, labels, markups, tmp_path):
-    notices = export_scene(registration, tmp_path / "out", drrs=drrs, segmentation=labels, markups=markups)
+    outcome = outcome_of(registration, labels, markups)
+    layers = {view.name: layers_of(view.camera, drrs[view.name]) for view in registration.views}
+    notices = export_scene(outcome, tmp_path / "out", layers=layers)
     assert notices == []
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["scene.mrb", "slice_frontal.png", "slice_oblique.png", "view3d.png"]
 
 
-def test_pictures_can_be_left_out(opened, registration, drrs, tmp_path):
-    assert export_scene(registration, tmp_path, drrs=drrs, pictures=False) == []
+def test_pictures_can_be_left_out(opened, registration, tmp_path):
+    assert export_scene(outcome_of(registration), tmp_path, layers=empty(registration), pictures=False) == []
     assert [path.name for path in tmp_path.iterdir()] == ["scene.mrb"]
 
 
 def test_without_opengl_the_scene_is_written_and_the_packages_are_named(
-    opened, registration, drrs, tmp_path, monkeypatch
+    opened, registration, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(offscreen, "_PROBE", "raise SystemExit(3)")
-    (notice,) = export_scene(registration, tmp_path, drrs=drrs)
+    (notice,) = export_scene(outcome_of(registration), tmp_path, layers=empty(registration))
     assert [path.name for path in tmp_path.iterdir()] == ["scene.mrb"]
     assert "pictures left out" in notice
     assert "libegl1" in notice
     assert "\n" not in notice
 
 
-def test_without_slicer_core_the_error_says_what_to_install(registration, drrs, tmp_path, monkeypatch):
+def test_without_slicer_core_the_error_says_what_to_install(registration, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "slicer", None)
     with pytest.raises(ImportError, match="pip install 'slicer-core"):
-        export_scene(registration, tmp_path, drrs=drrs)
+        export_scene(outcome_of(registration), tmp_path, layers=empty(registration))
     assert list(tmp_path.iterdir()) == []
 
 

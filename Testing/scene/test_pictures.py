@@ -7,11 +7,11 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 from dataclasses import replace
 
+from finding import add_registration, layers_of
 from PIL import Image
 from xrayreg.images import Xray
 from xrayreg.register import Registration
 from XrayRegistrationLib import roles
-from XrayRegistrationLib.scene import add_registration
 from XrayRegistrationLib.slices import ras_from_slice_view
 from XrayRegistrationLib.spot import VIEW_ANGLE_DEG, best_spot, fitting_spot
 from XrayRegistrationLib.views import write_pictures
@@ -42,7 +42,7 @@ def test_a_landmark_appears_in_the_slice_view_where_the_pinhole_formula_puts_it(
     opened, opengl, registration, tmp_path
 ):
     spotted = with_a_bright_spot_at(registration, LANDMARK_PATIENT)
-    write_pictures(opened, add_registration(opened.scene, spotted, {}), tmp_path, SIZE)
+    write_pictures(opened, add_registration(opened.scene, spotted), tmp_path, SIZE)
     # Frontal, source at LPS (10, -700, 20), beam along +y: 750 mm deep, 4 mm to the patient's left and
     # 6 mm up, so u = 30 + 2000 * 4 / 750 = 40.7, v = 100 - 4000 * 6 / 750 = 68; drawn at whole pixels.
     u, v = 41, 68
@@ -54,7 +54,7 @@ def test_a_landmark_appears_in_the_slice_view_where_the_pinhole_formula_puts_it(
 
 def test_a_landmark_appears_where_it_should_in_an_oblique_view_too(opened, opengl, registration, tmp_path):
     spotted = with_a_bright_spot_at(registration, [11.0, 4.0, 22.0])
-    write_pictures(opened, add_registration(opened.scene, spotted, {}), tmp_path, SIZE)
+    write_pictures(opened, add_registration(opened.scene, spotted), tmp_path, SIZE)
     u, v = np.rint(registration.views[1].camera.project([11.0, 4.0, 22.0]))
     # 80 x 60 pixels in 400 x 300: five screen pixels each.
     expected = (199.5 + (u - 39.5) * 5, 149.5 + (v - 29.5) * 5)
@@ -75,7 +75,8 @@ def test_the_drr_is_blended_over_its_x_ray(opened, opengl, registration, tmp_pat
     drrs = {view.name: np.ones_like(view.xray.line_integrals) for view in registration.views}
     for image in drrs.values():
         image[:, : image.shape[1] // 2] = 0
-    write_pictures(opened, add_registration(opened.scene, black, drrs), tmp_path, SIZE)
+    layers = {view.name: layers_of(view.camera, drrs[view.name]) for view in registration.views}
+    write_pictures(opened, add_registration(opened.scene, black, layers), tmp_path, SIZE)
     picture = np.asarray(Image.open(tmp_path / "slice_oblique.png").convert("RGB"), dtype=int)
     left, right = picture[250, 100], picture[250, 300]
     assert left.max() < 10
@@ -95,12 +96,12 @@ def test_the_3d_view_shows_both_c_arms_the_bones_and_the_plan(opened, opengl, re
 
 def test_a_picture_takes_the_views_name_even_where_the_ct_has_it_too(opened, opengl, registration, tmp_path):
     named = replace(registration, volume=replace(registration.volume, name="frontal"))
-    write_pictures(opened, add_registration(opened.scene, named, {}), tmp_path, SIZE)
+    write_pictures(opened, add_registration(opened.scene, named), tmp_path, SIZE)
     assert (tmp_path / "slice_frontal.png").is_file()
 
 
 def test_without_bones_the_3d_view_shows_cuts_through_the_ct(opened, opengl, registration, tmp_path):
-    bare = add_registration(opened.scene, registration, {})
+    bare = add_registration(opened.scene, registration)
     written = write_pictures(opened, bare, tmp_path, SIZE)
     assert [path.name for path in written] == ["slice_frontal.png", "slice_oblique.png", "view3d.png"]
 

@@ -1,6 +1,7 @@
 """Where core objects stand in the scene: RAS numbers worked out by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 from xrayreg.errors import InputError
 from xrayreg.geometry import Camera, flip_ras_lps
 from xrayreg.images import Xray
-from xrayreg.register import RegisteredView
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
-from XrayRegistrationLib.scene import add_view
+from XrayRegistrationLib.scene import add_xray
 
 
 def ras_of(node, *index) -> np.ndarray:
@@ -108,8 +108,7 @@ def test_pixels_outside_the_mask_may_hold_anything_and_do_not_reach_the_display(
     image = view.xray.line_integrals.copy()
     mask = np.ones(image.shape, bool)
     image[:10], mask[:10] = np.nan, False
-    masked = RegisteredView(Xray(image, view.camera, mask, "masked"), view.camera, 0.9, 0.5)
-    node = add_view(opened.scene, masked, None, (1, 0, 0))
+    node = add_xray(opened.scene, Xray(image, view.camera, mask, "masked"), (1, 0, 0))
     assert np.isfinite(array_of(node)).all()
     display = node.GetDisplayNode()
     assert display.GetLevel() - display.GetWindow() / 2 >= 10  # rows are worth their number
@@ -119,5 +118,6 @@ def test_pixels_outside_the_mask_may_hold_anything_and_do_not_reach_the_display(
 def test_a_view_without_source_to_detector_distance_is_refused_in_words(opened, registration):
     view = registration.views[0]
     camera = Camera(view.camera.size, view.camera.K, view.camera.camera_from_patient)
+    nowhere = replace(view.xray, camera=camera)
     with pytest.raises(InputError, match="source_to_detector_mm"):
-        add_view(opened.scene, RegisteredView(view.xray, camera, 0.9, 0.5), None, (1, 0, 0))
+        add_xray(opened.scene, nowhere, (1, 0, 0))

@@ -9,6 +9,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import slicer
 import vtk
+from finding import CONFIDENCE, UNCERTAINTY, layers_of
 from xrayreg.errors import InputError
 from xrayreg.geometry import (
     LPS_FROM_RAS,
@@ -19,7 +20,7 @@ from xrayreg.geometry import (
     patient_from_detector,
 )
 from xrayreg.images import Xray
-from xrayreg.register import Confidence, PoseUncertainty
+from xrayreg.overlays import Mark
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
 from XrayRegistrationLib.headless import headless
@@ -31,7 +32,7 @@ from XrayRegistrationLib.scene import add_markup, add_result, add_volume
 from XrayRegistrationLib.segments import add_segmentation
 from XrayRegistrationLib.session import add_view, decide, remove_view, show_found, undo, xrays_at_start
 from XrayRegistrationLib.slices import ras_from_slice_view, show_xray
-from XrayRegistrationLib.work import Found, FoundView, Mark
+from XrayRegistrationLib.work import Found, FoundView
 
 
 @pytest.fixture
@@ -57,8 +58,8 @@ def found_at(session, motion):
         outlines = np.zeros(drr.shape, np.int16)
         outlines[3, 5] = 2
         mark = Mark("tip", np.array([12.0, 20.0]), np.array([[10.0, 20], [12, 24], [14, 20], [10, 20]]))
-        views.append(FoundView(camera, 0.9, PoseUncertainty(np.eye(6) * 1e-4), drr, shown, outlines, (mark,)))
-    return Found(tuple(views), Confidence("review", 0.7, 1.2, 4.0, ("one view alone",)))
+        views.append(FoundView(camera, 0.9, UNCERTAINTY, layers_of(shown, drr, outlines, (mark,))))
+    return Found(tuple(views), CONFIDENCE)
 
 
 def show(session, found):
@@ -236,7 +237,7 @@ def test_what_was_found_is_shown_where_the_core_says(session):
         )
         detector = patient_from_detector(view.camera)
         # A pixel of the DRR, the outline and the X-ray lie where the core puts pixels on the detector.
-        for role, camera in ((roles.DRR, view.shown), (roles.OUTLINES, view.shown)):
+        for role, camera in ((roles.DRR, view.layers.camera), (roles.OUTLINES, view.layers.camera)):
             placed = LPS_FROM_RAS @ world_from_index(node.GetNodeReference(role))
             np.testing.assert_allclose(placed, detector @ detector_from_image(camera), atol=1e-6)
         points, ellipse = roles.references(node, roles.REPROJECTED)

@@ -143,3 +143,8 @@ def test_a_found_pose_turns_with_its_c_arm():
     np.testing.assert_allclose(turned.camera_from_patient, second.camera_from_patient @ patient, atol=1e-12)
     # LAO 90: the source stands 600 mm to the right (LPS -x); the patient's frame came 7 mm to the left.
     np.testing.assert_allclose(turned.source_patient, [-607, 0, 0], atol=1e-9)
+
+
+def test_the_factor_of_binning_leaves_no_more_pixels_than_asked():
+    assert [CAMERA.binning_to(pixels) for pixels in (1000, 400, 399, 200, 150)] == [1, 1, 2, 2, 3]
+    assert max(CAMERA.binned(CAMERA.binning_to(150)).size) <= 150

@@ -11,6 +11,7 @@ from xrayreg.overlays import (
     checkerboard_picture,
     drr_picture,
     edges,
+    layers_on,
     overlay_picture,
     structure_outlines,
     view_drr,
@@ -334,3 +335,41 @@ def test_the_drr_has_the_pixels_of_the_pictures():
     middle = (spots.min(axis=0) + spots.max(axis=0)) / 2
     expected = camera.project(block_corners())
     np.testing.assert_allclose(middle, (expected.min(axis=0) + expected.max(axis=0)) / 2, atol=12)
+
+
+# --- What is laid over an X-ray in the scene ---
+
+
+def test_layers_hold_drr_outlines_and_the_plan_that_projects():
+    density, xray = a_case()
+    camera = xray.camera
+    behind = camera.source_patient + [0, 50, 0]  # the beam runs to anterior, -y
+    plan = Markup("screw", "line", np.array([[0.0, 0, 0], behind, [8, -4, 6]]), ("head", "lost", ""))
+    variance = np.diag([4.0, 1.0])
+    layers = layers_on(
+        density, camera, Overlay(block_labels(), (4, 9), (plan,)), lambda camera, point: variance
+    )
+    assert layers.camera.size == camera.size
+    np.testing.assert_array_equal(layers.drr, xray.line_integrals)
+    for label, border in structure_outlines(block_labels(), camera, (4, 9)).items():
+        assert (layers.outlines[border] == label).mean() > 0.9  # where two cross, one is seen
+    assert set(np.unique(layers.outlines)) == {0, 4, 9}
+    assert [mark.label for mark in layers.marks] == ["head", "screw"]
+    for mark, point in zip(layers.marks, plan.points[[0, 2]], strict=True):
+        np.testing.assert_allclose(mark.at, camera.project(point))
+        # 95 % within 2.4477 standard deviations of 2 and 1 pixels.
+        reach = np.abs(mark.ellipse - mark.at).max(axis=0)
+        np.testing.assert_allclose(reach, [4.895, 2.448], atol=1e-3)
+        np.testing.assert_array_equal(mark.ellipse[0], mark.ellipse[-1])
+
+
+def test_layers_of_a_large_xray_have_averaged_pixels_but_marks_in_its_own():
+    density, xray = a_case()
+    K = xray.camera.K * [[8], [8], [1]]
+    large = Camera((2048, 1920), K, xray.camera.camera_from_patient, 1000.0)
+    plan = Markup("target", "points", np.zeros((1, 3)), ("t",))
+    layers = layers_on(density, large, Overlay(markups=(plan,)), lambda camera, point: np.eye(2))
+    assert layers.camera.size == (1024, 960)
+    assert layers.drr.shape == layers.outlines.shape == (960, 1024)
+    assert not layers.outlines.any()
+    np.testing.assert_allclose(layers.marks[0].at, large.project(np.zeros(3)))

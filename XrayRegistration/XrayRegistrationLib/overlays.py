@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xrayreg.geometry import Camera
-
-    from .work import Mark
+    from xrayreg.overlays import Mark
 
 _COLOR = (0.9, 0.62, 0.0)
 _POINT_SIZE_MM = 3.0
+_LINE_MM = 0.5
 
 
 def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
@@ -44,12 +44,16 @@ def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
         return
     role = roles.REPROJECTED
     points = add_markup_on(xray, role, "vtkMRMLMarkupsFiducialNode", [mark.at for mark in marks], camera)
+    points.GetDisplayNode().SetGlyphType(points.GetDisplayNode().Cross2D)  # hides no small ellipse
     for number, mark in enumerate(marks):
         points.SetNthControlPointLabel(number, mark.label)
         ellipse = add_markup_on(xray, role, "vtkMRMLMarkupsClosedCurveNode", mark.ellipse[:-1], camera)
-        ellipse.GetDisplayNode().SetGlyphScale(0.01)
-        ellipse.GetDisplayNode().SetPointLabelsVisibility(False)
-        ellipse.GetDisplayNode().SetPropertiesLabelVisibility(False)
+        display = ellipse.GetDisplayNode()
+        display.SetGlyphSize(0.01)  # a line without its points
+        display.SetCurveLineSizeMode(display.UseLineDiameter)
+        display.SetLineDiameter(_LINE_MM)
+        display.SetPointLabelsVisibility(False)
+        display.SetPropertiesLabelVisibility(False)
         yield
 
 

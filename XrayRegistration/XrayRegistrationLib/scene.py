@@ -25,17 +25,15 @@ from xrayreg.geometry import (
 )
 
 from . import roles
+from .layouts import COLORS
 from .mrml import remove_references, vtk_image, vtk_matrix
-from .segments import add_segmentation
 
 if TYPE_CHECKING:  # the core's door to registration leads to torch, which a scene does not need
-    from xrayreg.images import LabelMap, Markup, Volume, Xray
-    from xrayreg.register import RegisteredView, Registration
+    from xrayreg.images import Markup, Volume, Xray
 
 BONE_WINDOW_HU = (1500.0, 400.0)
 """Window width and level in which bone and soft tissue of a CT can both be told apart, HU."""
 _DRR_COLORS = "vtkMRMLColorTableNodeCyan"
-_FRUSTUM_COLORS = ((0.25, 0.65, 1.0), (1.0, 0.6, 0.2), (0.45, 0.85, 0.4), (0.9, 0.45, 0.85))
 _PLAN_COLOR = (0.85, 0.1, 0.2)
 _POINT_SIZE_MM = 6.0
 _MARKUP_CLASSES = {
@@ -43,39 +41,6 @@ _MARKUP_CLASSES = {
     "line": "vtkMRMLMarkupsLineNode",
     "curve": "vtkMRMLMarkupsCurveNode",
 }
-
-
-def add_registration(
-    scene,
-    registration: Registration,
-    drrs: dict[str, np.ndarray],
-    *,
-    segmentation: LabelMap | None = None,
-    labels: tuple[int, ...] = (),
-    markups: tuple[Markup, ...] = (),
-):
-    """Everything a registration has to show, tied together by node references.
-
-    Args:
-        drrs: [row, column] float32 line integrals at the registered pose, by view name.
-        labels: the structures of ``segmentation`` to show; all of them if empty.
-        markups: plans and landmarks, patient LPS, mm.
-
-    Returns:
-        The result node (vtkMRMLScriptedModuleNode); see `roles` for what it refers to.
-    """
-    result = add_result(scene)
-    volume = add_volume(scene, registration.volume)
-    result.SetNodeReferenceID(roles.VOLUME, volume.GetID())
-    if segmentation is not None:
-        node = add_segmentation(scene, segmentation, labels)
-        result.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
-    for view in registration.views:
-        node = add_view(scene, view, drrs.get(view.name), next_color(result))
-        result.AddNodeReferenceID(roles.VIEW, node.GetID())
-    for markup in markups:
-        result.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
-    return result
 
 
 def add_result(scene):
@@ -93,7 +58,7 @@ def make_result(node) -> None:
 
 def next_color(result) -> tuple[float, float, float]:
     """Of the frustum of the next view of a result."""
-    return _FRUSTUM_COLORS[result.GetNumberOfNodeReferences(roles.VIEW) % len(_FRUSTUM_COLORS)]
+    return COLORS[result.GetNumberOfNodeReferences(roles.VIEW) % len(COLORS)]
 
 
 def add_volume(scene, volume: Volume):
@@ -106,16 +71,6 @@ def add_volume(scene, volume: Volume):
     node = _add_image(scene, volume.name, hu, LPS_FROM_RAS @ volume.grid.patient_from_index)
     _set_window(node, *BONE_WINDOW_HU)
     return node
-
-
-def add_view(scene, view: RegisteredView, drr: np.ndarray | None, color: tuple[float, float, float]):
-    """One X-ray at its registered pose; returns the X-ray's node, which refers to all the others."""
-    xray = add_xray(scene, view.xray, color)
-    place_view(xray, view.camera)
-    if drr is not None:
-        show_drr(xray, drr, view.camera)
-    xray.SetAttribute(roles.SIMILARITY, json.dumps(float(view.similarity)))
-    return xray
 
 
 def add_xray(scene, image: Xray, color: tuple[float, float, float]):

@@ -17,16 +17,41 @@ from . import roles
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, xray_of
 from .overlays import show_marks, show_outlines
-from .scene import add_xray, next_color, place_view, show_drr
+from .scene import add_markup, add_result, add_volume, add_xray, next_color, place_view, show_drr
+from .segments import add_segmentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xrayreg.images import Xray
+    from xrayreg.results import Outcome
 
     from .work import Found
 
 _OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
+
+
+def add_outcome(scene, outcome: Outcome, found: Found):
+    """A session in which all has been chosen, registered and shown, as the module would show it.
+
+    Args:
+        found: its views are those of ``outcome``, in the same order.
+
+    Returns:
+        The result node (vtkMRMLScriptedModuleNode); see `roles` for what it refers to.
+    """
+    session, overlay = add_result(scene), outcome.overlay
+    session.SetNodeReferenceID(roles.VOLUME, add_volume(scene, outcome.registration.volume).GetID())
+    if overlay.segmentation is not None:
+        node = add_segmentation(scene, overlay.segmentation, overlay.labels)
+        session.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
+    for markup in overlay.markups:
+        session.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
+    for view, file in zip(outcome.registration.views, outcome.inputs["xrays"], strict=True):
+        add_view(session, view.xray).SetAttribute(roles.FILE, json.dumps(file))
+    for _ in show_found(session, found):
+        pass
+    return session
 
 
 def add_view(session, xray: Xray):
@@ -69,14 +94,14 @@ def show_found(session, found: Found) -> Iterator[None]:
         start = camera_of(node).camera_from_patient
         node.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
         place_view(node, view.camera)
-        show_drr(node, view.drr, view.shown)
+        show_drr(node, view.layers.drr, view.layers.camera)
         node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
         node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(roles.frame_of(node)))
         yield
-        show_outlines(node, view.outlines, view.shown)
+        show_outlines(node, view.layers.outlines, view.layers.camera)
         yield
-        for _ in show_marks(node, view.marks, view.camera):
+        for _ in show_marks(node, view.layers.marks, view.camera):
             yield
     session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
     session.SetAttribute(roles.MADE, json.dumps(found.made))

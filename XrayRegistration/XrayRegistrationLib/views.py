@@ -9,14 +9,11 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
-from vtk.util.numpy_support import vtk_to_numpy
-from xrayreg.geometry import apply
 
 from . import roles
+from .cameras import beams, look_at_all
 from .headless import Headless
-from .mrml import world_from_node
 from .slices import show_xray
-from .spot import VIEW_ANGLE_DEG, best_spot
 
 SIZE = (1000, 750)
 """Width and height of a picture, pixels."""
@@ -44,15 +41,15 @@ def write_pictures(opened: Headless, result, folder: Path, size: tuple[int, int]
     written = []
     for xray in roles.references(result, roles.VIEW):
         name = roles.view_name(xray)
-        logic = _slice_logic(opened, name, size)
+        logic = slice_logic(opened, name, size)
         show_xray(logic, xray)
         slices.append(logic)
         written.append(folder / f"slice_{name}.png")
-        _save(_slice_window(opened, logic, size), written[-1])
+        save(slice_window(opened, logic, size), written[-1])
     if result.GetNodeReference(roles.SEGMENTATION) is None:
         slices += _volume_slices(opened, result, size)
     written.append(folder / "view3d.png")
-    _save(_window_3d(opened, result, slices, size), written[-1])
+    save(_overview(opened, result, slices, size), written[-1])
     return written
 
 
@@ -61,10 +58,10 @@ def _volume_slices(opened: Headless, result, size: tuple[int, int]) -> list:
     volume = result.GetNodeReference(roles.VOLUME)
     bounds = np.zeros(6)
     volume.GetRASBounds(bounds)
-    to_the_right, forwards = np.abs(_beams(result)[:, :2]).max(axis=0)
+    to_the_right, forwards = np.abs(beams(result)[:, :2]).max(axis=0)
     logics = []
     for orientation in ("Axial", "Sagittal" if forwards > to_the_right else "Coronal"):
-        logic = _slice_logic(opened, orientation, size)
+        logic = slice_logic(opened, orientation, size)
         logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume.GetID())
         logic.GetSliceNode().SetOrientation(orientation)
         logic.GetSliceNode().JumpSliceByCentering(*bounds.reshape(3, 2).mean(axis=1))
@@ -73,7 +70,7 @@ def _volume_slices(opened: Headless, result, size: tuple[int, int]) -> list:
     return logics
 
 
-def _slice_logic(opened: Headless, name: str, size: tuple[int, int]):
+def slice_logic(opened: Headless, name: str, size: tuple[int, int]):
     """The logic of a new slice view of ``size``."""
     node = opened.scene.AddNewNodeByClass("vtkMRMLSliceNode")
     node.SetLayoutName(name)
@@ -88,7 +85,8 @@ def _slice_logic(opened: Headless, name: str, size: tuple[int, int]):
     return logic
 
 
-def _slice_window(opened: Headless, logic, size):
+def slice_window(opened: Headless, logic, size: tuple[int, int]):
+    """What a slice view of ``size`` on a vtkMRMLSliceLogic shows; for `save`."""
     window, renderer = _window(size)
     renderer.GetActiveCamera().ParallelProjectionOn()
     group = _managers(
@@ -110,7 +108,7 @@ def _slice_window(opened: Headless, logic, size):
     return window, group
 
 
-def _window_3d(opened: Headless, result, slices, size):
+def _overview(opened: Headless, result, slices, size):
     """The 3D view with every X-ray on its detector, seen so that all C-arms are in the picture."""
     for logic in slices:
         logic.GetSliceNode().SetSliceVisible(1)
@@ -120,41 +118,19 @@ def _window_3d(opened: Headless, result, slices, size):
     view.SetAxisLabelsVisible(0)
     view.SetBackgroundColor(_BACKGROUNDS[0])
     view.SetBackgroundColor2(_BACKGROUNDS[1])
-    window, renderer = _window(size)
-    group = _managers(opened, slicer.vtkMRMLThreeDViewDisplayableManagerFactory, _MANAGERS_3D, renderer, view)
-    spot = best_spot(_bounds_points(result), _beams(result), size[0] / size[1])
-    camera = renderer.GetActiveCamera()
-    camera.SetViewAngle(VIEW_ANGLE_DEG)
-    camera.SetViewUp(0, 0, 1)
-    camera.SetFocalPoint(spot.focus)
-    camera.SetPosition(spot.position)
+    window, group = window_3d(opened, view, size)
+    renderer = window.GetRenderers().GetFirstRenderer()
+    look_at_all(renderer.GetActiveCamera(), result, size[0] / size[1])
     renderer.ResetCameraClippingRange()
     return window, group
 
 
-def _beams(result) -> np.ndarray:
-    """(views, 3) unit vectors from source to detector, RAS."""
-    return np.array([world_from_node(frustum)[:3, 2] for frustum in _frustums(result)])
-
-
-def _frustums(result) -> list:
-    """Of the views, each in its camera's frame."""
-    return [xray.GetNodeReference(roles.FRUSTUM) for xray in roles.references(result, roles.VIEW)]
-
-
-def _bounds_points(result) -> np.ndarray:
-    """(n, 3) RAS: the frustums' corners and the box around the anatomy."""
-    points = [_world_points(frustum) for frustum in _frustums(result)]
-    anatomy = result.GetNodeReference(roles.SEGMENTATION) or result.GetNodeReference(roles.VOLUME)
-    bounds = np.zeros(6)
-    anatomy.GetRASBounds(bounds)
-    box = np.stack(np.meshgrid(bounds[:2], bounds[2:4], bounds[4:], indexing="ij"), axis=-1)
-    return np.vstack([*points, box.reshape(-1, 3)])
-
-
-def _world_points(model) -> np.ndarray:
-    """(n, 3) RAS of a model's points under its transform."""
-    return apply(world_from_node(model), vtk_to_numpy(model.GetPolyData().GetPoints().GetData()))
+def window_3d(opened: Headless, view, size: tuple[int, int]):
+    """What a 3D view of ``size`` on a vtkMRMLViewNode shows; for `save`."""
+    window, renderer = _window(size)
+    group = _managers(opened, slicer.vtkMRMLThreeDViewDisplayableManagerFactory, _MANAGERS_3D, renderer, view)
+    renderer.ResetCameraClippingRange()
+    return window, group
 
 
 def _managers(opened: Headless, factory_class, names: tuple[str, ...], renderer, view_node):
@@ -181,7 +157,8 @@ def _window(size):
     return window, renderer
 
 
-def _save(window_and_managers, path: Path) -> None:
+def save(window_and_managers, path: Path) -> None:
+    """Write what a window shows as PNG."""
     window, _ = window_and_managers
     window.Render()
     grab = vtk.vtkWindowToImageFilter()

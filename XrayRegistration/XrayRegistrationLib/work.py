@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from xrayreg.geometry import Camera, CArm
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
-from xrayreg.overlays import ellipse_points, structure_outlines
+from xrayreg.overlays import Layers, Overlay, layers_on
 from xrayreg.register import (
     Confidence,
     PoseUncertainty,
     Progress,
-    RegisteredView,
     SearchRange,
     confidence_in,
     groups,
@@ -26,44 +25,19 @@ from xrayreg.register import (
     within_its_size,
 )
 from xrayreg.render import Density, mr_density, render
-from xrayreg.results import software_json
+from xrayreg.results import Outcome, software_json
 
 _PREVIEW_PX = 256
-_DRR_PX = 1024
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A point of the plan on an X-ray.
-
-    Attributes:
-        at: (2,) image point, pixel of the X-ray.
-        ellipse: (n, 2) closed line around it that holds it with 95 %.
-    """
-
-    label: str
-    at: np.ndarray
-    ellipse: np.ndarray
 
 
 @dataclass(frozen=True)
 class FoundView:
-    """One view where it was found.
-
-    Attributes:
-        drr: [row, column] line integrals at the pose, in the pixels of
-        shown: the view's camera, its pixels averaged if it has many.
-        outlines: [row, column] number of the label whose outline is there, 0 elsewhere, in the same pixels.
-        marks: the points of the plan that project into the picture.
-    """
+    """One view where it was found, and what is laid over its X-ray there."""
 
     camera: Camera
     similarity: float
     uncertainty: PoseUncertainty
-    drr: np.ndarray
-    shown: Camera
-    outlines: np.ndarray
-    marks: tuple[Mark, ...]
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -130,6 +104,8 @@ def register(
     search = None
     if turn_deg or shift_mm:
         search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
+    labels = () if segmentation is None else tuple(segmentation.names)
+    overlay = Overlay(segmentation, labels, markups)
     views, statements, refined = {}, [], 0.0
     for together in groups(xrays):
         started = time.perf_counter()
@@ -138,7 +114,8 @@ def register(
         statements.append(confidence_in(rig.evidence))
         for view in rig.views:
             report(Moving(f"drawing {view.name}", 1.0, ()))
-            views[view.name] = _drawn(density, view, rig.uncertainty, segmentation, markups)
+            layers = layers_on(density, view.camera, overlay, rig.uncertainty.in_image)
+            views[view.name] = FoundView(view.camera, view.similarity, rig.uncertainty, layers)
     confidence = least(statements)
     if modality == "MR":
         confidence = _of_an_mr(confidence)
@@ -159,31 +136,18 @@ def _of_an_mr(confidence: Confidence) -> Confidence:
     return replace(confidence, verdict=verdict, reasons=reasons)
 
 
-def _drawn(
-    density: Density,
-    view: RegisteredView,
-    uncertainty: PoseUncertainty,
-    segmentation: LabelMap | None,
-    markups: tuple[Markup, ...],
-) -> FoundView:
-    shown = _smaller(view.camera, _DRR_PX)
-    drr = render(density, shown).cpu().numpy()
-    outlines = np.zeros(drr.shape, np.int16)
-    if segmentation is not None:
-        for label, border in structure_outlines(segmentation, shown, tuple(segmentation.names)).items():
-            outlines[border] = label
-    marks = _marks(view.camera, uncertainty, markups)
-    return FoundView(view.camera, view.similarity, uncertainty, drr, shown, outlines, marks)
+def found_in(outcome: Outcome, layers: dict[str, Layers]) -> Found:
+    """What the command line has found, as a registration in the module would hand it over.
 
-
-def _marks(camera: Camera, uncertainty: PoseUncertainty, markups: tuple[Markup, ...]) -> tuple[Mark, ...]:
-    marks = []
-    for markup in markups:
-        for point, label, at in zip(markup.points, markup.labels, camera.project(markup.points), strict=True):
-            if np.isfinite(at).all():
-                ellipse = ellipse_points(at, uncertainty.in_image(camera, point))[::3]
-                marks.append(Mark(label or markup.name, at, ellipse))
-    return tuple(marks)
+    Args:
+        layers: by view, what is laid over its X-ray.
+    """
+    views = [
+        FoundView(view.camera, view.similarity, outcome.uncertainties[view.name], layers[view.name])
+        for view in outcome.registration.views
+    ]
+    made = {"software": outcome.software, "timing_s": outcome.registration.seconds}
+    return Found(tuple(views), outcome.confidence, made)
 
 
 class _Watch:
@@ -196,14 +160,9 @@ class _Watch:
         drrs = []
         if state.images:
             for xray in self._xrays:
-                camera = _smaller(xray.camera, _PREVIEW_PX)
+                camera = xray.camera.binned(xray.camera.binning_to(_PREVIEW_PX))
                 camera = camera.moved(camera.camera_from_patient @ state.patient_motion)
                 drrs.append((xray.name, render(self._density.matched(camera), camera).cpu().numpy(), camera))
         what = "refining" if state.images else "searching"
         text = f"{what}, level {state.level + 1} of {state.levels}: similarity {state.similarity:.2f}"
         self._report(Moving(text, state.level / state.levels, tuple(drrs)))
-
-
-def _smaller(camera: Camera, pixels: int) -> Camera:
-    """With pixels averaged until the longer side has no more than this many."""
-    return camera.binned(max(1, -(-max(camera.size) // pixels)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images import Volume, Xray, sha256
-from ..overlays import Overlay
+from ..overlays import Overlay, layers_on
 from ..register import (
     NEAR,
     Progress,
@@ -102,8 +102,7 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         write_transform(folder, view)
         drawings[view.name] = draw(outcome, view, density)
         write_overlay(folder, view, drawings[view.name])
-    drrs = {name: drawing.drr for name, drawing in drawings.items()}
-    _write_scene(outcome.registration, drrs, inputs.overlay, folder)
+    _write_scene(outcome, density, folder)
     return Result(outcome, drawings, density)
 
 
@@ -119,25 +118,21 @@ class _LevelReporter:
         self._last = state
 
 
-def _write_scene(
-    registration: Registration, drrs: dict[str, np.ndarray], overlay: Overlay, folder: Path
-) -> None:
+def _write_scene(outcome: Outcome, density: Density, folder: Path) -> None:
     """The Slicer scene, written by whoever answers to the entry point; the core knows no Slicer."""
     writer = next(iter(entry_points(group=_SCENE_WRITERS)), None)
     if writer is None:
         say("scene.mrb left out: no scene writer is installed - pip install 'xrayreg[scene]'")
         return
     say("writing the Slicer scene")
-    placed = replace(registration, views=tuple(_on_a_plane(view) for view in registration.views))
+    views = tuple(_on_a_plane(view) for view in outcome.registration.views)
+    layers = {
+        view.name: layers_on(density, view.camera, outcome.overlay, outcome.uncertainties[view.name].in_image)
+        for view in views
+    }
+    placed = replace(outcome, registration=replace(outcome.registration, views=views))
     try:
-        notices = writer.load()(
-            placed,
-            folder,
-            drrs={view.name: _enlarged(drrs[view.name], view.camera.size) for view in placed.views},
-            segmentation=overlay.segmentation,
-            labels=overlay.labels,
-            markups=overlay.markups,
-        )
+        notices = writer.load()(placed, folder, layers=layers)
     except ImportError as error:
         notices = [f"scene.mrb left out: {error}"]
     for notice in notices:
@@ -159,11 +154,3 @@ def _on_a_plane(view: RegisteredView) -> RegisteredView:
         xray=replace(view.xray, camera=replace(view.xray.camera, source_to_detector_mm=distance_mm)),
         camera=replace(view.camera, source_to_detector_mm=distance_mm),
     )
-
-
-def _enlarged(drr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A DRR of averaged pixels repeated to ``size`` = (columns, rows) of its X-ray."""
-    factor = size[0] // drr.shape[1]
-    repeated = drr.repeat(factor, axis=0).repeat(factor, axis=1)
-    rest = [(0, full - have) for full, have in zip(size[::-1], repeated.shape, strict=True)]
-    return np.pad(repeated, rest, mode="edge")

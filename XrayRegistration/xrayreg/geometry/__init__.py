@@ -20,6 +20,7 @@ from .frames import (
     patient_from_detector,
     ras_from_lps,
 )
+from .looking import Eye, along_the_beam
 from .parallel_camera import ParallelCamera
 from .se3 import (
     about,
@@ -38,9 +39,11 @@ __all__ = [
     "CArm",
     "Camera",
     "CameraFile",
+    "Eye",
     "ParallelCamera",
     "about",
     "adjoint",
+    "along_the_beam",
     "apply",
     "camera_json",
     "carm_angles_deg",

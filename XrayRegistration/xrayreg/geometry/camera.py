@@ -113,6 +113,10 @@ class Camera:
         K[:2, 2] -= first
         return replace(self, size=size, K=K)
 
+    def binning_to(self, pixels: int) -> int:
+        """By how much to bin until the longer side has no more than so many pixels."""
+        return max(1, -(-max(self.size) // pixels))
+
     def binned(self, factor: int) -> "Camera":
         """The camera of the image averaged in ``factor`` x ``factor`` blocks; a rest is cut off.
 

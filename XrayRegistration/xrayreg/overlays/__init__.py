@@ -1,6 +1,7 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
 from .canvas import Canvas, ellipse_points, write_grey_png
+from .layers import Layers, Mark, layers_on
 from .outlines import edges, outlined_labels, structure_outlines
 from .pictures import (
     Overlay,
@@ -13,11 +14,14 @@ from .pictures import (
 
 __all__ = [
     "Canvas",
+    "Layers",
+    "Mark",
     "Overlay",
     "checkerboard_picture",
     "drr_picture",
     "edges",
     "ellipse_points",
+    "layers_on",
     "outlined_labels",
     "overlay_picture",
     "structure_outlines",

@@ -22,7 +22,7 @@ def for_display(xray: Xray) -> tuple[Xray, int]:
 
     Large detectors are averaged, small ones enlarged, so that lines and letters keep their size.
     """
-    binned = xray.binned(max(1, -(-max(xray.camera.size) // LONG_SIDE)))
+    binned = xray.binned(xray.camera.binning_to(LONG_SIDE))
     return binned, max(1, LONG_SIDE // max(binned.camera.size))
 
 
