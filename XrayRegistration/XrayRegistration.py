@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -36,7 +37,15 @@ class XrayRegistration(ScriptedLoadableModule):
             "Open source under the Apache License 2.0. Not a medical device. The sample is a chest CT of "
             "LIDC-IDRI (CC BY 3.0, doi:10.7937/K9/TCIA.2015.LO9QL9SX)."
         )
+        slicer.app.startupCompleted.connect(registerLayouts)
         slicer.app.startupCompleted.connect(registerSampleData)  # SampleData may be loaded after this module
+
+
+def registerLayouts():
+    """Tell Slicer of our arrangements of views; a scene that uses one is shown with it."""
+    from XrayRegistrationLib.screen import register_layouts
+
+    register_layouts()
 
 
 def registerSampleData():
@@ -94,6 +103,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         from XrayRegistrationLib.panels import (
             ExportPanel,
+            LayoutPanel,
             PreoperativePanel,
             RegisterPanel,
             ReviewPanel,
@@ -101,6 +111,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         )
 
         self.logic = XrayRegistrationLogic()
+        registerLayouts()
         sessionUi = self._add("Session.ui")
         self.selector = sessionUi.sessionSelector
         self.selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "XrayRegistration")
@@ -108,8 +119,16 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.xrays = XraysPanel(self, self._add("Xrays.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
+        self.views = LayoutPanel(self, self._add("Layout.ui"))
         self.export = ExportPanel(self, self._add("Export.ui"))
-        self.panels = [self.preoperative, self.xrays, self.register, self.review, self.export]
+        self.panels = [
+            self.preoperative,
+            self.xrays,
+            self.register,
+            self.review,
+            self.views,
+            self.export,
+        ]
         self.ui = self._add("XrayRegistration.ui")
         self.ui.resultFolder.currentPathChanged.connect(self.onFolderChanged)
         self.ui.loadButton.clicked.connect(self.onLoad)
@@ -118,6 +137,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selector.nodeAddedByUser.connect(self.onSessionAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.followLayout()
         self.onFolderChanged()
         self.enter()
 
@@ -159,12 +179,28 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.session is not None:
             self.logic.showResult(self.session, self.review.blend, self.review.outlines)
 
+    def arrange(self, kind, number=0):
+        """Give the X-rays views of their own (see `XrayRegistrationLib.layouts`); 3D shows all C-arms."""
+        self.logic.arrange(self.session, kind, number)
+        self.showViews()
+        self.logic.lookAtAll(self.session)
+
+    def followLayout(self):
+        """The arrangement may be changed by others too: in Slicer's toolbar, by opening a scene."""
+        manager = slicer.app.layoutManager()
+        if manager is not None:
+            node = manager.layoutLogic().GetLayoutNode()
+            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onLayoutChanged)
+
     def blendViews(self):
         self.logic.blendResult(self.session, self.review.blend, self.review.outlines)
 
     def onSessionChanged(self, node=None):
         self.refresh()
         self.showViews()
+
+    def onLayoutChanged(self, caller=None, event=None):
+        self.views.refresh(self.session)
 
     def onSessionAdded(self, node):
         self.logic.claim(node)
@@ -188,6 +224,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.util.errorDisplay(_("The result could not be loaded.") + f"\n{error}")
             return
         self.selector.setCurrentNode(result)
+        self.logic.lookAtAll(result)
         self.ui.resultFolder.addCurrentPathToHistory()
         self.ui.resultLabel.text = self.logic.summary(result)
 
@@ -232,30 +269,33 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
         return load_result(slicer.mrmlScene, folder, self._addScene)
 
     def showResult(self, result, blend, outlines):
-        """Show the X-rays in the slice views, at most one each, and all of them in 3D."""
+        """Show the X-rays in the slice views, at most one each, and those in 3D."""
+        from XrayRegistrationLib.screen import xray_views
         from XrayRegistrationLib.slices import show_xray
 
-        for sliceLogic, xray in self._sliceLogics(result):
+        for sliceLogic, xray in xray_views(result):
             show_xray(sliceLogic, xray, blend, outlines)
             sliceLogic.GetSliceNode().SetSliceVisible(1)
-        slicer.util.resetThreeDViews()
 
     def blendResult(self, result, blend, outlines):
         """As showResult, but the views stay where they look."""
+        from XrayRegistrationLib.screen import xray_views
         from XrayRegistrationLib.slices import blend_xray
 
-        for sliceLogic, xray in self._sliceLogics(result):
+        for sliceLogic, xray in xray_views(result):
             blend_xray(sliceLogic, xray, blend, outlines)
 
-    def _sliceLogics(self, result):
-        """The slice views and their X-rays; none without a main window."""
-        from XrayRegistrationLib.roles import VIEW, references
+    def arrange(self, result, kind, number):
+        """Give the X-rays views of their own."""
+        from XrayRegistrationLib.screen import arrange
 
-        layout = slicer.app.layoutManager()
-        if layout is None:
-            return []
-        pairs = zip(layout.sliceViewNames(), references(result, VIEW), strict=False)
-        return [(layout.sliceWidget(name).sliceLogic(), xray) for name, xray in pairs]
+        arrange(result, kind, number)
+
+    def lookAtAll(self, result):
+        """Put the 3D view's camera where all C-arms are in the picture."""
+        from XrayRegistrationLib.screen import look_at_all_xrays
+
+        look_at_all_xrays(result)
 
     def summary(self, result):
         """One line per view: its name and how well it matches."""

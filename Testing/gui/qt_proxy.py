@@ -82,7 +82,7 @@ class Signal:
 
     def _count(self) -> int:
         """How many values the signal has; that of clicked counts, though it may be left out."""
-        meta = self._owner.metaObject()
+        meta = type(self._owner).staticMetaObject
         methods = (meta.method(index) for index in range(meta.methodCount()))
         return max(m.parameterCount() for m in methods if m.name() == self._name.encode())
 
@@ -113,7 +113,7 @@ class Proxy:
         bare = self._alive(name)
         if isinstance(bare, QtCore.QObject):
             if name == "className":  # PythonQt's own addition
-                return bare.metaObject().className
+                return type(bare).staticMetaObject.className
             if (found := _property(bare, name)) is not None:
                 return wrap(_read(bare, found.name()))
         value = _public(bare, name)
@@ -244,7 +244,7 @@ def _public(owner, name: str):
 
 def _property(bare, name: str):
     """The QMetaProperty of this name or None. PythonQt calls an object's name both name and objectName."""
-    meta = bare.metaObject()
+    meta = type(bare).staticMetaObject
     index = meta.indexOfProperty(name)
     if index < 0 and name == "name":
         index = meta.indexOfProperty("objectName")

@@ -13,12 +13,11 @@ import qt_proxy
 import scripted_module
 import slicer
 import slicer.util
+from layout_stand_in import LayoutManager
 from PySide6 import QtCore, QtWidgets
 from qt_proxy import Proxy, ProxyClass
 from ui_files import STANDINS, load_ui
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
-
-SLICE_VIEWS = ("Red", "Yellow", "Green")
 
 
 @dataclass
@@ -57,57 +56,6 @@ class Person:
         self.selected.append(name)
         if self.widget is not None:
             self.widget.enter()
-
-
-class SliceWidget:
-    def __init__(self, logic):
-        self._logic = logic
-
-    def sliceLogic(self):
-        return self._logic
-
-    def mrmlSliceNode(self):
-        return self._logic.GetSliceNode()
-
-    def mrmlSliceCompositeNode(self):
-        return self._logic.GetSliceCompositeNode()
-
-    def fitSliceToBackground(self):
-        self._logic.FitSliceToBackground()
-
-
-class LayoutManager:
-    """Three slice views with Slicer's own logics; the 3D view is left out."""
-
-    threeDViewCount = 0
-
-    def __init__(self, opened):
-        self._widgets = {name: SliceWidget(_slice_logic(opened, name)) for name in SLICE_VIEWS}
-        self.layout = 0
-
-    def sliceViewNames(self):
-        return tuple(self._widgets)
-
-    def sliceWidget(self, name):
-        return self._widgets.get(name)
-
-    def setLayout(self, layout):
-        self.layout = layout
-
-    def resetThreeDViews(self):
-        """There is no 3D view whose camera could be reset."""
-
-    def resetSliceViews(self):
-        for widget in self._widgets.values():
-            widget.fitSliceToBackground()
-
-
-def _slice_logic(opened, name: str):
-    logic = slicer.vtkMRMLSliceLogic()
-    logic.SetMRMLApplicationLogic(opened.application)
-    logic.SetMRMLScene(opened.scene)
-    logic.AddSliceNode(name)
-    return logic
 
 
 class StartupCompleted:

@@ -16,6 +16,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import slicer
 from harness import slicer_application
+from view_pictures import arrangement_picture
+from XrayRegistrationLib import layouts
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.offscreen import offscreen_windows
 from XrayRegistrationLib.views import write_pictures
@@ -41,8 +43,20 @@ def main() -> None:
             if what == "first":
                 application.picture(application.panel, folder / "panels_review.png")
                 write_pictures(opened, desk.session, folder)
+                take_arrangements(opened, desk, application, folder)
                 application.click(desk.review._ui.undoButton)
         print(application.errors or "no errors")
+
+
+def take_arrangements(opened, desk, application, folder: Path) -> None:
+    """A picture of each arrangement of views, and of 3D along the beam."""
+    manager = slicer.app.layoutManager()
+    names = {layouts.X_RAYS: "xrays", layouts.ONE_X_RAY: "one_xray", layouts.X_RAYS_AND_3D: "xrays_and_3d"}
+    for kind, name in names.items():
+        desk.arrange(kind)
+        arrangement_picture(opened, manager).save(folder / f"views_{name}.png")
+    application.click(desk.views._ui.beamButton)
+    arrangement_picture(opened, manager).save(folder / "views_along_the_beam.png")
 
 
 def load(application) -> None:

@@ -11,7 +11,8 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import slicer
 from harness import slicer_application
-from slicer_stand_in import LayoutManager, SlicerApp, SliceWidget
+from layout_stand_in import LayoutManager, SliceWidget, ThreeDView, ThreeDWidget
+from slicer_stand_in import SlicerApp
 from ui_files import STANDINS
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.headless import headless
@@ -216,6 +217,8 @@ def test_stand_ins_offer_only_what_the_real_widgets_have():
         (SlicerApp, "qSlicerApplication"),
         (LayoutManager, "qSlicerLayoutManager"),
         (SliceWidget, "qMRMLSliceWidget"),
+        (ThreeDWidget, "qMRMLThreeDWidget"),
+        (ThreeDView, "qMRMLThreeDView"),
     ],
 )
 def test_the_application_offers_only_what_the_real_one_has(ours, real):

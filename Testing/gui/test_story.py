@@ -44,7 +44,7 @@ def test_from_loading_to_an_accepted_result_that_comes_back(application, ready, 
     assert float(table.item(0, 2).text()) > 0.5
 
     ui = ready.review._ui
-    logic = slicer.app.layoutManager().sliceWidget("Red").sliceLogic()
+    logic = slicer.app.layoutManager().sliceWidget("Xray1").sliceLogic()
     composite = logic.GetSliceCompositeNode()
     first = roles.references(session, roles.VIEW)[0]
     assert composite.GetBackgroundVolumeID() == first.GetID()

@@ -7,9 +7,10 @@ widgets: all it shows comes from the session, all it changes goes there.
 # ruff: noqa: N999 - the library's name follows Slicer
 
 from .export import ExportPanel
+from .layout import LayoutPanel
 from .preoperative import PreoperativePanel
 from .register import RegisterPanel
 from .review import ReviewPanel
 from .xrays import XraysPanel
 
-__all__ = ["ExportPanel", "PreoperativePanel", "RegisterPanel", "ReviewPanel", "XraysPanel"]
+__all__ = ["ExportPanel", "LayoutPanel", "PreoperativePanel", "RegisterPanel", "ReviewPanel", "XraysPanel"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from .. import roles
+from .. import layouts, roles
 from .geometry_fields import GeometryFields
 
 _THUMBNAIL_PX = 48
@@ -104,6 +104,7 @@ class XraysPanel:
 
     def _on_add(self, checked=False):
         ui = self._ui
+        first = not roles.references(self._desk.session, roles.VIEW)
         try:
             self._desk.ensureDependencies()
             from ..loading import load_xray
@@ -118,13 +119,17 @@ class XraysPanel:
         ui.xrayPath.currentPath = ui.cameraPath.currentPath = ""
         self._desk.refresh()
         ui.xrayTable.selectRow(ui.xrayTable.rowCount - 1)
-        self._desk.showViews()
+        if first:
+            self._desk.arrange(layouts.X_RAYS_AND_3D)
+        else:
+            self._desk.showViews()
 
     def _on_remove(self, checked=False):
         from ..session import remove_view
 
         remove_view(self._desk.session, self._ui.xrayTable.currentRow())
         self._desk.refresh()
+        self._desk.showViews()
 
     def _on_frame(self, value):
         if self._refreshing:
