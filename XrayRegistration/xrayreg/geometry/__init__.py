@@ -33,6 +33,7 @@ from .se3 import (
     rotation_angle_deg,
     translation,
 )
+from .two_views import Triangulated, epipolar_segment, triangulate
 
 __all__ = [
     "LPS_FROM_RAS",
@@ -41,6 +42,7 @@ __all__ = [
     "CameraFile",
     "Eye",
     "ParallelCamera",
+    "Triangulated",
     "about",
     "adjoint",
     "along_the_beam",
@@ -49,6 +51,7 @@ __all__ = [
     "carm_angles_deg",
     "carm_from_camera",
     "detector_from_image",
+    "epipolar_segment",
     "exp_se3",
     "flip_ras_lps",
     "intrinsics",
@@ -63,5 +66,6 @@ __all__ = [
     "relative_pose_error",
     "rotation_angle_deg",
     "translation",
+    "triangulate",
     "write_camera_file",
 ]
