@@ -15,8 +15,7 @@ def placed(*patient_from_camera) -> Camera:
     return Camera(SIZE, K, inverse(np.array([*patient_from_camera, [0, 0, 0, 1]], float)), 1000.0)
 
 
-# From the front: source at (0, -700, 0), beam along +y, columns along +x (to the left), rows to the feet
-# (-z).
+# From the front: source at (0, -700, 0), beam along +y, columns along +x (to the left), rows to the feet.
 FRONT = placed([1.0, 0, 0, 0], [0, 0, 1, -700], [0, -1, 0, 0])
 # From the right: source at (-800, 0, 0), beam along +x, columns along -y, rows to the feet.
 SIDE = placed([0, 0, 1.0, -800], [-1, 0, 0, 0], [0, -1, 0, 0])
@@ -34,8 +33,8 @@ def test_the_line_of_a_pixel_in_the_view_across():
 def test_the_line_ends_where_the_ray_starts():
     # A source at (0, 0, 0), beam along -y: it sees the front's source in the middle, 700 mm away.
     back = placed([-1.0, 0, 0, 0], [0, 0, -1, 0], [0, -1, 0, 0])
-    # Pixel (110, 50) of the front: x = 0.005 d at y = d - 700, 700 - d before the other source. From its start
-    # at d = 0 its image u = 100 - 2000 * 0.005 d / (700 - d) runs out of the picture.
+    # Pixel (110, 50) of the front: x = 0.005 d at y = d - 700, 700 - d before the other source. The ray
+    # starts at d = 0, and its image u = 100 - 2000 * 0.005 d / (700 - d) runs out of the picture.
     segment = epipolar_segment(FRONT, np.array([110.0, 50]), back)
     np.testing.assert_allclose(segment, [[100, 50], [-0.5, 50]], atol=1e-9)
 

@@ -1,6 +1,7 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
 from .canvas import Canvas, ellipse_points, write_grey_png
+from .comparisons import MIDDLE, checkerboard, difference, in_common_pixels, matched
 from .layers import Layers, Mark, layers_on
 from .outlines import edges, outlined_labels, structure_outlines
 from .pictures import (
@@ -13,15 +14,20 @@ from .pictures import (
 )
 
 __all__ = [
+    "MIDDLE",
     "Canvas",
     "Layers",
     "Mark",
     "Overlay",
+    "checkerboard",
     "checkerboard_picture",
+    "difference",
     "drr_picture",
     "edges",
     "ellipse_points",
+    "in_common_pixels",
     "layers_on",
+    "matched",
     "outlined_labels",
     "overlay_picture",
     "structure_outlines",

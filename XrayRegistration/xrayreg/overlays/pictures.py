@@ -9,6 +9,7 @@ from ..geometry import Camera
 from ..images import LabelMap, Markup, Xray
 from ..render import Density, render
 from .canvas import Canvas, Colour, for_display, grey
+from .comparisons import checkerboard
 from .outlines import edges, structure_outlines
 
 # Told apart also without red-green vision (Okabe and Ito, 2008).
@@ -18,8 +19,6 @@ _OTHER: tuple[Colour, ...] = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (21
 _PLAN: Colour = (255, 90, 60)
 _EDGE: Colour = (86, 180, 233)
 _WORDS: Colour = (235, 235, 235)
-
-_TILES = 8  # of the checkerboard, along the longer side
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,7 @@ def drr_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
 def checkerboard_picture(xray: Xray, drr: np.ndarray, title: str) -> Canvas:
     """X-ray and DRR in alternate tiles: edges that run on across tiles fit."""
     shown, enlarge = for_display(xray)
-    rows, columns = np.indices(drr.shape) // max(1, -(-max(drr.shape) // _TILES))
-    xray_grey, drr_grey = (grey(image, shown.mask, drr > 0) for image in (shown.line_integrals, drr))
-    return _titled(np.where((rows + columns) % 2 == 0, xray_grey, drr_grey), enlarge, title)
+    return _titled(checkerboard(shown, drr), enlarge, title)
 
 
 def colour_of(structure: str, label: int) -> Colour:
