@@ -104,6 +104,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from XrayRegistrationLib.panels import (
             ExportPanel,
             LayoutPanel,
+            PointsPanel,
             PreoperativePanel,
             RegisterPanel,
             ReviewPanel,
@@ -119,6 +120,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.xrays = XraysPanel(self, self._add("Xrays.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
+        self.points = PointsPanel(self, self._add("Points.ui"))
         self.views = LayoutPanel(self, self._add("Layout.ui"))
         self.export = ExportPanel(self, self._add("Export.ui"))
         self.panels = [
@@ -126,6 +128,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.xrays,
             self.register,
             self.review,
+            self.points,
             self.views,
             self.export,
         ]
@@ -147,9 +150,11 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.selector.setCurrentNode(self.logic.anySession())
         self.refresh()
 
+    def exit(self):
+        self.review.pause()
+
     def cleanup(self):
-        self.preoperative.abandon()
-        self.register.abandon()
+        self._rest()
         self.export.abandon()
         self.removeObservers()
 
@@ -176,8 +181,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ensure()
 
     def showViews(self):
-        if self.session is not None:
-            self.logic.showResult(self.session, self.review.blend, self.review.outlines)
+        self._showWith(self.logic.showResult)
 
     def arrange(self, kind, number=0):
         """Give the X-rays views of their own (see `XrayRegistrationLib.layouts`); 3D shows all C-arms."""
@@ -193,7 +197,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self.onLayoutChanged)
 
     def blendViews(self):
-        self.logic.blendResult(self.session, self.review.blend, self.review.outlines)
+        """As showViews, but the views stay where they look."""
+        self._showWith(self.logic.blendResult)
 
     def onSessionChanged(self, node=None):
         self.refresh()
@@ -207,8 +212,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.refresh()
 
     def onSceneStartClose(self, caller=None, event=None):
-        self.preoperative.abandon()
-        self.register.abandon()
+        self._rest()
 
     def onSceneEndClose(self, caller=None, event=None):
         self.enter()
@@ -227,6 +231,23 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.lookAtAll(result)
         self.ui.resultFolder.addCurrentPathToHistory()
         self.ui.resultLabel.text = self.logic.summary(result)
+
+    def _rest(self):
+        """Nothing runs, moves or is observed any more in a scene that goes away."""
+        self.preoperative.abandon()
+        self.register.abandon()
+        self.review.pause()
+        self.points.forget()
+
+    def _showWith(self, show):
+        if self.session is None:
+            return
+        try:
+            show(self.session, *self.review.look)
+        except Exception as error:
+            self.review.blend_only()
+            show(self.session, *self.review.look)
+            self.show(error)
 
     def _add(self, name):
         """A panel of a .ui file below those before; returns its widgets by name."""
@@ -268,22 +289,25 @@ class XrayRegistrationLogic(ScriptedLoadableModuleLogic):
 
         return load_result(slicer.mrmlScene, folder, self._addScene)
 
-    def showResult(self, result, blend, outlines):
-        """Show the X-rays in the slice views, at most one each, and those in 3D."""
+    def showResult(self, result, opacity, outlines, mode):
+        """Show the X-rays in the slice views, at most one each, and those in 3D.
+
+        Arguments are those of XrayRegistrationLib.slices.blend_xray.
+        """
         from XrayRegistrationLib.screen import xray_views
         from XrayRegistrationLib.slices import show_xray
 
         for sliceLogic, xray in xray_views(result):
-            show_xray(sliceLogic, xray, blend, outlines)
+            show_xray(sliceLogic, xray, opacity, outlines, mode)
             sliceLogic.GetSliceNode().SetSliceVisible(1)
 
-    def blendResult(self, result, blend, outlines):
+    def blendResult(self, result, opacity, outlines, mode):
         """As showResult, but the views stay where they look."""
         from XrayRegistrationLib.screen import xray_views
         from XrayRegistrationLib.slices import blend_xray
 
         for sliceLogic, xray in xray_views(result):
-            blend_xray(sliceLogic, xray, blend, outlines)
+            blend_xray(sliceLogic, xray, opacity, outlines, mode)
 
     def arrange(self, result, kind, number):
         """Give the X-rays views of their own."""

@@ -59,7 +59,7 @@ def found_at(session, motion):
         outlines[3, 5] = 2
         mark = Mark("tip", np.array([12.0, 20.0]), np.array([[10.0, 20], [12, 24], [14, 20], [10, 20]]))
         views.append(FoundView(camera, 0.9, UNCERTAINTY, layers_of(shown, drr, outlines, (mark,))))
-    return Found(tuple(views), CONFIDENCE)
+    return Found(tuple(views), CONFIDENCE, {2: "rib"})
 
 
 def show(session, found):

@@ -61,6 +61,14 @@ def label_map_of(node) -> LabelMap:
     return LabelMap(labels, grid, names)
 
 
+def segment_colors(node) -> dict[str, tuple[float, float, float]]:
+    """Red, green and blue of each segment, 0 to 1, by its name; of none if there is no segmentation node."""
+    segmentation = None if node is None else node.GetSegmentation()
+    count = 0 if segmentation is None else segmentation.GetNumberOfSegments()
+    segments = [segmentation.GetNthSegment(number) for number in range(count)]
+    return {segment.GetName(): tuple(segment.GetColor()) for segment in segments}
+
+
 def _label_image(node, segments: list) -> tuple:
     """One image that holds all segments of a node, and the value of each."""
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()

@@ -6,6 +6,7 @@ projected from the core and lie in the plane of the X-ray, under its detector's 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,19 +23,78 @@ if TYPE_CHECKING:
     from xrayreg.geometry import Camera
     from xrayreg.overlays import Mark
 
+OUTLINE_COLOR = (0.95, 0.9, 0.75)
+"""Of a structure whose segment is not in the scene any more."""
 _COLOR = (0.9, 0.62, 0.0)
 _POINT_SIZE_MM = 3.0
 _LINE_MM = 0.5
 
 
-def show_outlines(xray, outlines: np.ndarray, camera: Camera) -> None:
-    """Lay outlines [row, column], label numbers, over a view's X-ray; they replace those before."""
+@dataclass(frozen=True)
+class Structure:
+    """Something that has an outline.
+
+    Attributes:
+        color: red, green, blue, 0 to 1.
+        shown: or hidden by the user.
+    """
+
+    name: str
+    color: tuple[float, float, float]
+    shown: bool = True
+
+
+def show_outlines(xray, outlines: np.ndarray, camera: Camera, structures: dict[int, Structure]) -> None:
+    """Lay outlines [row, column] of label numbers over a view's X-ray; they replace those before."""
     remove_references(xray, roles.OUTLINES)
+    remove_references(xray, roles.OUTLINE_COLORS)
     if not outlines.any():
         return
     node = add_label_image(xray.GetScene(), f"{xray.GetName()}_outlines", outlines, camera)
     node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
     xray.SetNodeReferenceID(roles.OUTLINES, node.GetID())
+    here = {int(label): structures[label] for label in np.unique(outlines) if label}
+    colors = _add_colors(xray.GetScene(), f"{xray.GetName()}_outline_colors", here)
+    xray.SetNodeReferenceID(roles.OUTLINE_COLORS, colors.GetID())
+    node.GetDisplayNode().SetAndObserveColorNodeID(colors.GetID())
+
+
+def _add_colors(scene, name: str, structures: dict[int, Structure]):
+    """A color table by label; only these are defined, and those that are hidden cannot be seen through."""
+    table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
+    table.SetTypeToUser()
+    table.SetNumberOfColors(max(structures) + 1)
+    table.GetLookupTable().SetTableRange(0, max(structures))
+    for label, structure in structures.items():
+        table.SetColor(label, structure.name, *structure.color, float(structure.shown))
+    return table
+
+
+def outlined(views: Sequence) -> list[Structure]:
+    """The structures that have an outline in any of the views, each once, in the order of their labels."""
+    found = {}
+    for xray in views:
+        for table, entry in _entries(xray):
+            color = np.zeros(4)
+            table.GetColor(entry, color)
+            name = table.GetColorName(entry)
+            found.setdefault(name, (entry, Structure(name, tuple(color[:3]), bool(color[3]))))
+    return [structure for _, structure in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def show_structure(views: Sequence, name: str, shown: bool) -> None:
+    """Show or hide a structure's outline in all views."""
+    for xray in views:
+        for table, entry in _entries(xray):
+            if table.GetColorName(entry) == name:
+                table.SetOpacity(entry, float(shown))
+
+
+def _entries(xray) -> list[tuple]:
+    """The color table of a view's outlines with the number of each structure in it."""
+    table = xray.GetNodeReference(roles.OUTLINE_COLORS)
+    count = 0 if table is None else table.GetNumberOfColors()
+    return [(table, entry) for entry in range(1, count) if table.GetColorDefined(entry)]
 
 
 def show_marks(xray, marks: Sequence[Mark], camera: Camera) -> Iterator[None]:
@@ -61,9 +121,8 @@ def add_markup_on(xray, role: str, kind: str, image_points: Sequence[np.ndarray]
     """A locked markups node with points (n, 2), pixel, on a view's detector, of the view's ``role``."""
     node = xray.GetScene().AddNewNodeByClass(kind, f"{xray.GetName()}_{role.rsplit('.')[-1].lower()}")
     node.CreateDefaultDisplayNodes()
-    pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
     points = vtk.vtkPoints()
-    for point in flip_ras_lps(apply(detector_from_image(camera), pixels)):
+    for point in on_detector(image_points, camera):
         points.InsertNextPoint(point)
     node.SetControlPointPositionsWorld(points)  # all at once: one by one they hold the GUI
     node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
@@ -74,3 +133,9 @@ def add_markup_on(xray, role: str, kind: str, image_points: Sequence[np.ndarray]
     display.SetGlyphSize(_POINT_SIZE_MM)
     xray.AddNodeReferenceID(role, node.GetID())
     return node
+
+
+def on_detector(image_points: Sequence[np.ndarray], camera: Camera) -> np.ndarray:
+    """(n, 3) of image points (n, 2), pixel, in the detector's frame with Slicer's signs, mm."""
+    pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
+    return flip_ras_lps(apply(detector_from_image(camera), pixels))

@@ -1,10 +1,11 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
-SEGMENTATION, VIEW (one per X-ray, in order) and PLAN (one per markup); MODALITY ("MR", or else CT),
-CONFIDENCE, DECISION, COMMENT and MADE as attributes. On the X-ray node of a view: CAMERA, DETECTOR, DRR,
-FRUSTUM, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, REPROJECTED, the camera's numbers as
-JSON in the attributes K, SIZE and so on, and where it was read from as SOURCE.
+SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup) and POINTS; MODALITY ("MR", or else CT),
+CONFIDENCE, DECISION, COMMENT, MADE and COMPARE as attributes. On the X-ray node of a view: CAMERA, COMPARISON
+(which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point of another view), FRUSTUM,
+MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the
+camera's numbers as JSON in the attributes K, SIZE and so on, and where it was read from as SOURCE.
 """
 
 import json
@@ -17,18 +18,36 @@ VOLUME = "Volume"
 SEGMENTATION = "Segmentation"
 VIEW = "View"
 PLAN = "Plan"
+POINTS = "Points"
 
 MODALITY = "XrayRegistration.Modality"
 
 CAMERA = "XrayRegistration.Camera"
+COMPARISON = "XrayRegistration.Comparison"
 DETECTOR = "XrayRegistration.Detector"
 DRR = "XrayRegistration.Drr"
+EPIPOLAR = "XrayRegistration.Epipolar"
 FRUSTUM = "XrayRegistration.Frustum"
 MASK = "XrayRegistration.Mask"
 MASK_CURVE = "XrayRegistration.MaskCurve"
 OUTLINES = "XrayRegistration.Outlines"
+OUTLINE_COLORS = "XrayRegistration.OutlineColors"
+POINTS_HERE = "XrayRegistration.PointsHere"
 REPROJECTED = "XrayRegistration.Reprojected"
-OF_A_VIEW = (CAMERA, DETECTOR, DRR, FRUSTUM, MASK, MASK_CURVE, OUTLINES, REPROJECTED)
+OF_A_VIEW = (
+    CAMERA,
+    COMPARISON,
+    DETECTOR,
+    DRR,
+    EPIPOLAR,
+    FRUSTUM,
+    MASK,
+    MASK_CURVE,
+    OUTLINES,
+    OUTLINE_COLORS,
+    POINTS_HERE,
+    REPROJECTED,
+)
 
 VIEW_NAME = "XrayRegistration.View"
 K = "XrayRegistration.K"
@@ -52,6 +71,11 @@ MADE = "XrayRegistration.Made"
 """What registered, and in what time: "software" and "timing_s" as in registration.json."""
 EXPORTED = "XrayRegistration.Exported"
 """In an exported scene: which of its results the folder is about."""
+
+COMPARE = "XrayRegistration.Compare"
+"""How X-ray and DRR are compared, one of COMPARISONS."""
+BLEND, CHECKERBOARD, DIFFERENCE, EDGES, FLICKER = "blend", "checkerboard", "difference", "edges", "flicker"
+COMPARISONS = (BLEND, CHECKERBOARD, DIFFERENCE, EDGES, FLICKER)
 
 
 def view_name(xray) -> str:

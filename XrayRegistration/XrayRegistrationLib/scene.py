@@ -33,7 +33,8 @@ if TYPE_CHECKING:  # the core's door to registration leads to torch, which a sce
 
 BONE_WINDOW_HU = (1500.0, 400.0)
 """Window width and level in which bone and soft tissue of a CT can both be told apart, HU."""
-_DRR_COLORS = "vtkMRMLColorTableNodeCyan"
+DRR_COLORS = "vtkMRMLColorTableNodeCyan"
+GREY = "vtkMRMLColorTableNodeGrey"
 _PLAN_COLOR = (0.85, 0.1, 0.2)
 _POINT_SIZE_MM = 6.0
 _MARKUP_CLASSES = {
@@ -69,7 +70,7 @@ def add_volume(scene, volume: Volume):
     """
     hu = np.clip(np.rint(volume.hu), -32768, 32767).astype(np.int16)
     node = _add_image(scene, volume.name, hu, LPS_FROM_RAS @ volume.grid.patient_from_index)
-    _set_window(node, *BONE_WINDOW_HU)
+    set_window(node, *BONE_WINDOW_HU)
     return node
 
 
@@ -125,16 +126,25 @@ def show_drr(xray, drr: np.ndarray, camera: Camera) -> None:
     Args:
         camera: of the DRR's pixels; it may have fewer than the X-ray, of the same detector.
     """
-    node, scene = xray.GetNodeReference(roles.DRR), xray.GetScene()
-    if node is None:
-        node = _add_projection(scene, f"{xray.GetName()}_drr", drr, camera, np.ones(drr.shape, bool))
-        node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
-        node.GetDisplayNode().SetAndObserveColorNodeID(_DRR_COLORS)
-        xray.SetNodeReferenceID(roles.DRR, node.GetID())
-        return
-    node.SetIJKToRASMatrix(vtk_matrix(_ras_from_index(camera)))
-    node.SetAndObserveImageData(vtk_image(drr[None].astype(np.float32)))
+    is_new = xray.GetNodeReference(roles.DRR) is None
+    node = lay_on_detector(xray, roles.DRR, drr.astype(np.float32), camera)
+    if is_new:
+        node.GetDisplayNode().SetAndObserveColorNodeID(DRR_COLORS)
     _window_projection(node, drr)
+
+
+def lay_on_detector(xray, role: str, image: np.ndarray, camera: Camera):
+    """The volume of one slice under a view's ``role`` with an image [row, column] of ``camera``'s pixels."""
+    node = xray.GetNodeReference(role)
+    if node is None:
+        name = f"{xray.GetName()}_{role.rsplit('.')[-1].lower()}"
+        node = _add_image(xray.GetScene(), name, image[None], _ras_from_index(camera))
+        node.SetAndObserveTransformNodeID(xray.GetNodeReferenceID(roles.DETECTOR))
+        xray.SetNodeReferenceID(role, node.GetID())
+        return node
+    node.SetIJKToRASMatrix(vtk_matrix(_ras_from_index(camera)))
+    node.SetAndObserveImageData(vtk_image(image[None]))
+    return node
 
 
 def add_label_image(scene, name: str, labels: np.ndarray, camera: Camera):
@@ -195,7 +205,7 @@ def _window_projection(node, values: np.ndarray) -> None:
     """From its darkest to its brightest pixels, but for the few at either end."""
     low, high = (float(value) for value in np.percentile(values, [1, 99.5]))
     width = max(high - low, 1e-6)  # a blank image is black
-    _set_window(node, width, low + width / 2)
+    set_window(node, width, low + width / 2)
 
 
 def _add_image(scene, name: str, array: np.ndarray, ras_from_index: np.ndarray):
@@ -203,7 +213,7 @@ def _add_image(scene, name: str, array: np.ndarray, ras_from_index: np.ndarray):
     node.SetIJKToRASMatrix(vtk_matrix(ras_from_index))
     node.SetAndObserveImageData(vtk_image(array))
     node.CreateDefaultDisplayNodes()
-    node.GetDisplayNode().SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+    node.GetDisplayNode().SetAndObserveColorNodeID(GREY)
     return node
 
 
@@ -212,7 +222,8 @@ def _ras_from_index(camera: Camera) -> np.ndarray:
     return LPS_FROM_RAS @ detector_from_image(camera)
 
 
-def _set_window(node, width: float, level: float) -> None:
+def set_window(node, width: float, level: float) -> None:
+    """Brightness and contrast of a volume, not to be changed by Slicer."""
     display = node.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevel(width, level)

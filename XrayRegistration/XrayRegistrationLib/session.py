@@ -15,8 +15,8 @@ from xrayreg.errors import InputError
 
 from . import roles
 from .mrml import remove_node, remove_references
-from .nodes import camera_of, xray_of
-from .overlays import show_marks, show_outlines
+from .nodes import camera_of, segment_colors, xray_of
+from .overlays import OUTLINE_COLOR, Structure, outlined, show_marks, show_outlines
 from .scene import add_markup, add_result, add_volume, add_xray, next_color, place_view, show_drr
 from .segments import add_segmentation
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .work import Found
 
+_OF_A_FOUND_VIEW = (roles.COMPARISON, roles.DRR, roles.OUTLINES, roles.OUTLINE_COLORS, roles.REPROJECTED)
 _OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
 
 
@@ -90,6 +91,7 @@ def show_found(session, found: Found) -> Iterator[None]:
 
     In steps, so that the GUI is not held: each yield is a pause.
     """
+    structures = _structures(session, found.structures)
     for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
         start = camera_of(node).camera_from_patient
         node.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
@@ -99,7 +101,7 @@ def show_found(session, found: Found) -> Iterator[None]:
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
         node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(roles.frame_of(node)))
         yield
-        show_outlines(node, view.layers.outlines, view.layers.camera)
+        show_outlines(node, view.layers.outlines, view.layers.camera, structures)
         yield
         for _ in show_marks(node, view.layers.marks, view.camera):
             yield
@@ -110,12 +112,23 @@ def show_found(session, found: Found) -> Iterator[None]:
     session.Modified()
 
 
+def _structures(session, names: dict[int, str]) -> dict[int, Structure]:
+    """By label; in the colors of the scene's segments, and hidden if they were before."""
+    colors = segment_colors(session.GetNodeReference(roles.SEGMENTATION))
+    before = outlined(roles.references(session, roles.VIEW))
+    hidden = {structure.name for structure in before if not structure.shown}
+    return {
+        label: Structure(name, colors.get(name, OUTLINE_COLOR), name not in hidden)
+        for label, name in names.items()
+    }
+
+
 def undo(session) -> None:
     """Put the views back to where they were before they were registered."""
     for node in roles.references(session, roles.VIEW):
         before = json.loads(node.GetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT))
         place_view(node, camera_of(node).moved(np.array(before)))
-        for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
+        for role in _OF_A_FOUND_VIEW:
             remove_references(node, role)
         for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):
             node.RemoveAttribute(name)

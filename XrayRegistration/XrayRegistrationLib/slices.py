@@ -6,14 +6,17 @@ Works on the slice logics of Slicer's layout as well as on those of the off-scre
 import numpy as np
 
 from . import roles
+from .comparing import comparison_of
 from .mrml import world_from_index
 
 DRR_OPACITY = 0.35
 
 
-def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY, outlines: bool = True) -> None:
-    """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR blended in, outlines on top."""
-    blend_xray(logic, xray, drr_opacity, outlines)
+def show_xray(
+    logic, xray, opacity: float = DRR_OPACITY, outlines: bool = True, mode: str = roles.BLEND
+) -> None:
+    """Fill the slice view of a vtkMRMLSliceLogic with an X-ray, its DRR over it, outlines on top."""
+    blend_xray(logic, xray, opacity, outlines, mode)
     node = logic.GetSliceNode()
     node.GetSliceToRAS().DeepCopy(ras_from_slice_view(xray).ravel())
     width, height = node.GetDimensions()[:2]
@@ -24,13 +27,18 @@ def show_xray(logic, xray, drr_opacity: float = DRR_OPACITY, outlines: bool = Tr
     node.UpdateMatrices()
 
 
-def blend_xray(logic, xray, drr_opacity: float, outlines: bool) -> None:
-    """What of a view's X-ray, DRR and outlines is shown; where the slice view looks stays."""
+def blend_xray(logic, xray, opacity: float, outlines: bool, mode: str = roles.BLEND) -> None:
+    """What of a view's X-ray, DRR and outlines is shown; where the slice view looks stays.
+
+    Args:
+        opacity: of what lies over the X-ray.
+        mode: what that is, one of `roles.COMPARISONS`.
+    """
     composite = logic.GetSliceCompositeNode()
     composite.SetBackgroundVolumeID(xray.GetID())
-    drr = xray.GetNodeReference(roles.DRR)
-    composite.SetForegroundVolumeID(None if drr is None else drr.GetID())
-    composite.SetForegroundOpacity(drr_opacity)
+    over = comparison_of(xray, mode)
+    composite.SetForegroundVolumeID(None if over is None else over.GetID())
+    composite.SetForegroundOpacity(opacity)
     lines = xray.GetNodeReference(roles.OUTLINES) if outlines else None
     composite.SetLabelVolumeID(None if lines is None else lines.GetID())
 

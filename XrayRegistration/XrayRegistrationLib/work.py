@@ -45,11 +45,13 @@ class Found:
     """All views, in the session's order, and how far to trust them.
 
     Attributes:
+        structures: the names of the labels in the views' outlines, and maybe of others.
         made: "software" and "timing_s" as in registration.json.
     """
 
     views: tuple[FoundView, ...]
     confidence: Confidence
+    structures: dict[int, str]
     made: dict = field(default_factory=dict)
 
 
@@ -121,7 +123,7 @@ def register(
         confidence = _of_an_mr(confidence)
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
-    return Found(tuple(views[xray.name] for xray in xrays), confidence, made)
+    return Found(tuple(views[xray.name] for xray in xrays), confidence, _structures(overlay), made)
 
 
 def density_of(volume: Volume, modality: str) -> Density:
@@ -147,7 +149,12 @@ def found_in(outcome: Outcome, layers: dict[str, Layers]) -> Found:
         for view in outcome.registration.views
     ]
     made = {"software": outcome.software, "timing_s": outcome.registration.seconds}
-    return Found(tuple(views), outcome.confidence, made)
+    return Found(tuple(views), outcome.confidence, _structures(outcome.overlay), made)
+
+
+def _structures(overlay: Overlay) -> dict[int, str]:
+    """The names of what is outlined, by label."""
+    return {label: overlay.segmentation.name_of(label) for label in overlay.labels}
 
 
 class _Watch:

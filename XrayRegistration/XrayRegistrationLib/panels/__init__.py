@@ -8,9 +8,18 @@ widgets: all it shows comes from the session, all it changes goes there.
 
 from .export import ExportPanel
 from .layout import LayoutPanel
+from .points import PointsPanel
 from .preoperative import PreoperativePanel
 from .register import RegisterPanel
 from .review import ReviewPanel
 from .xrays import XraysPanel
 
-__all__ = ["ExportPanel", "LayoutPanel", "PreoperativePanel", "RegisterPanel", "ReviewPanel", "XraysPanel"]
+__all__ = [
+    "ExportPanel",
+    "LayoutPanel",
+    "PointsPanel",
+    "PreoperativePanel",
+    "RegisterPanel",
+    "ReviewPanel",
+    "XraysPanel",
+]

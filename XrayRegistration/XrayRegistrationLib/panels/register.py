@@ -73,5 +73,6 @@ class RegisterPanel:
         self._run = None
         self._ui.registerHint.text = _("Not registered; the scene is as before.")
         self._desk.refresh()
+        self._desk.blendViews()
         if error is not None:
             self._desk.show(error)

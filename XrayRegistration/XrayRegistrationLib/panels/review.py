@@ -2,11 +2,13 @@
 
 import json
 
+import qt
 from slicer.i18n import tr as _
 
 from .. import roles
 
 _COLORS = {"accept": "#1a7f37", "review": "#9a6700", "reject": "#b3261e"}
+_FLICKER_MS = 500
 
 
 class ReviewPanel:
@@ -14,26 +16,56 @@ class ReviewPanel:
 
     def __init__(self, desk, ui):
         self._desk, self._ui = desk, ui
+        self._refreshing = False
+        self._flicker, self._drr_is_up = qt.QTimer(), True
+        self._flicker.setInterval(_FLICKER_MS)
+        self._flicker.timeout.connect(self._on_flicker)
+        for words in _comparisons().values():
+            ui.compareComboBox.addItem(words)
+        ui.compareComboBox.currentIndexChanged.connect(self._on_compare)
         ui.blendSlider.valueChanged.connect(self._on_blend)
         ui.outlinesCheckBox.toggled.connect(self._on_outlines)
+        ui.structureList.itemChanged.connect(self._on_structure)
         ui.planCheckBox.toggled.connect(self._on_plan)
         ui.acceptButton.clicked.connect(self._on_accept)
         ui.rejectButton.clicked.connect(self._on_reject)
         ui.undoButton.clicked.connect(self._on_undo)
 
     @property
-    def blend(self):
-        """The DRR's opacity over the X-ray."""
-        return self._ui.blendSlider.value
+    def look(self):
+        """The opacity of what lies over the X-ray, whether there are outlines, and how both are compared."""
+        mode = self._mode
+        opacity = self._ui.blendSlider.value if mode == roles.BLEND else 1.0
+        if mode == roles.FLICKER:
+            opacity = float(self._drr_is_up)
+        return opacity, self._ui.outlinesCheckBox.checked, mode
+
+    def blend_only(self):
+        """As if the user had chosen so, for what cannot be compared in another way."""
+        self._desk.session.SetAttribute(roles.COMPARE, roles.BLEND)
+        self.refresh(self._desk.session)
+
+    def pause(self):
+        """Nothing moves while nobody looks, or there is nothing to look at any more."""
+        self._flicker.stop()
 
     @property
-    def outlines(self):
-        return self._ui.outlinesCheckBox.checked
+    def _mode(self):
+        """How the session's images are compared; they are blended while the DRR is on the move."""
+        session = self._desk.session
+        if session is None or self._desk.register.busy:
+            return roles.BLEND
+        return session.GetAttribute(roles.COMPARE) or roles.BLEND
 
     def refresh(self, session):
         ui = self._ui
         text = None if session is None else session.GetAttribute(roles.CONFIDENCE)
-        ui.reviewButton.enabled = text is not None
+        views = [] if session is None else roles.references(session, roles.VIEW)
+        drawn = any(view.GetNodeReference(roles.DRR) is not None for view in views)
+        ui.reviewButton.enabled = drawn or text is not None
+        for widget in (ui.commentEdit, ui.acceptButton, ui.rejectButton, ui.undoButton):
+            widget.enabled = text is not None
+        self._refresh_pictures(views, drawn)
         if text is None:
             ui.verdictLabel.text = ui.reasonsLabel.text = ui.decisionLabel.text = ""
             return
@@ -50,11 +82,52 @@ class ReviewPanel:
         ui.decisionLabel.text = _("Decision: {decision}").format(decision=decision) if decision else ""
         ui.commentEdit.text = session.GetAttribute(roles.COMMENT) or ui.commentEdit.text
 
+    def _refresh_pictures(self, views, drawn):
+        ui, mode = self._ui, self._mode
+        self._refreshing = True
+        ui.compareComboBox.setCurrentIndex(roles.COMPARISONS.index(mode))
+        ui.compareComboBox.enabled = not self._desk.register.busy
+        ui.blendSlider.enabled = mode == roles.BLEND
+        ui.structureList.clear()
+        for number, structure in enumerate(_structures(views)):
+            ui.structureList.addItem(structure.name)
+            item = ui.structureList.item(number)
+            item.setCheckState(qt.Qt.Checked if structure.shown else qt.Qt.Unchecked)
+            item.setIcon(_swatch(structure.color))
+        ui.structureList.visible = ui.structureList.count > 0
+        self._refreshing = False
+        if mode == roles.FLICKER and drawn:
+            self._flicker.start()
+        else:
+            self._flicker.stop()
+
+    def _on_compare(self, index=None):
+        session = self._desk.session
+        if self._refreshing or session is None:
+            return
+        session.SetAttribute(roles.COMPARE, roles.COMPARISONS[self._ui.compareComboBox.currentIndex])
+        self.refresh(session)
+        self._desk.blendViews()
+
+    def _on_flicker(self):
+        self._drr_is_up = not self._drr_is_up
+        self._desk.blendViews()
+
     def _on_blend(self, value):
         self._desk.blendViews()
 
     def _on_outlines(self, checked):
         self._desk.blendViews()
+
+    def _on_structure(self, item=None):
+        if self._refreshing:
+            return
+        from ..overlays import show_structure
+
+        views = roles.references(self._desk.session, roles.VIEW)
+        for number in range(self._ui.structureList.count):
+            item = self._ui.structureList.item(number)
+            show_structure(views, item.text(), item.checkState() == qt.Qt.Checked)
 
     def _on_plan(self, checked):
         for xray in roles.references(self._desk.session, roles.VIEW):
@@ -79,3 +152,27 @@ class ReviewPanel:
         undo(self._desk.session)
         self._desk.refresh()
         self._desk.showViews()
+
+
+def _comparisons():
+    """In words, in the order of `roles.COMPARISONS`."""
+    return {
+        roles.BLEND: _("Blending"),
+        roles.CHECKERBOARD: _("Checkerboard"),
+        roles.DIFFERENCE: _("Difference"),
+        roles.EDGES: _("Edges of the DRR"),
+        roles.FLICKER: _("Flicker"),
+    }
+
+
+def _structures(views):
+    from ..overlays import outlined
+
+    return outlined(views)
+
+
+def _swatch(color):
+    """A small square in a color of red, green and blue, 0 to 1."""
+    picture = qt.QPixmap(12, 12)
+    picture.fill(qt.QColor(*(round(255 * part) for part in color)))
+    return qt.QIcon(picture)
