@@ -117,6 +117,18 @@ def test_edges_of_a_disc_are_its_circle():
     assert np.diff(np.sort(angles)).max() < 6
 
 
+@pytest.mark.parametrize("enlarged", [1, 2, 4])
+def test_faint_edges_are_found_in_a_thick_body_in_pixels_of_any_size(enlarged):
+    # A bone of a tenth on a slope from 3 to 5: its border is steeper than all around it, though not steep.
+    v, u = np.mgrid[: 120 * enlarged, : 160 * enlarged] / enlarged
+    radius = np.hypot(u - 80, v - 60)
+    found = edges((3 + u / 80 + 0.3 / (1 + np.exp((radius - 30) / 2))).astype(np.float32))
+    row, column = np.nonzero(found)
+    distance = np.hypot(column / enlarged - 80, row / enlarged - 60)
+    assert np.abs(distance - 30).max() < 4
+    assert len(row) > 0.7 * np.pi * 60 * enlarged
+
+
 def test_an_empty_drr_has_no_edges():
     assert not edges(np.zeros((20, 30), np.float32)).any()
 

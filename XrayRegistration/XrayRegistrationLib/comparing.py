@@ -13,7 +13,7 @@ from .mrml import array_of
 from .nodes import xray_of
 from .scene import DRR_COLORS, GREY, lay_on_detector, set_window
 
-_LONGEST_PX = {roles.CHECKERBOARD: 512, roles.DIFFERENCE: 1024, roles.EDGES: 512, roles.FLICKER: 1024}
+_LONGEST_PX = {roles.CHECKERBOARD: 512, roles.DIFFERENCE: 1024, roles.EDGES: 400, roles.FLICKER: 1024}
 """What is computed while the user waits is given fewer pixels the longer it takes."""
 
 
@@ -60,7 +60,7 @@ def _renewed(xray, mode: str):
     node.SetAttribute(roles.COMPARE, mode)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(DRR_COLORS if mode == roles.EDGES else GREY)
-    display.SetThreshold(128, 255)
+    display.SetThreshold(64, 255)  # slanting edges too hold together where pixels are interpolated
     display.SetApplyThreshold(mode == roles.EDGES)  # between edges the X-ray is seen
     set_window(node, 255.0, 127.5)
     return node

@@ -22,7 +22,8 @@ from .pointing import point_list, start_placing, stop_placing
 if TYPE_CHECKING:
     from xrayreg.geometry import Camera
 
-_COLOR_3D = (0.2, 0.9, 0.4)
+_COLOR = (0.2, 0.9, 0.4)
+_LINE_MM = 0.6
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,11 @@ def _dress(line) -> None:
     """With its name alone: lengths on the detector mean nothing, and its ends are the picture's."""
     line.GetMeasurement("length").SetEnabled(False)
     display = line.GetDisplayNode()
-    display.SetGlyphSize(0.1)
+    display.SetSelectedColor(_COLOR)
     display.SetPointLabelsVisibility(False)
+    display.SetCurveLineSizeMode(display.UseLineDiameter)
+    display.SetLineDiameter(_LINE_MM)
+    display.SetGlyphSize(_LINE_MM)
     display.SetPropertiesLabelVisibility(True)
 
 
@@ -163,7 +167,7 @@ def _show_points(session, places: dict[str, np.ndarray]) -> None:
         return
     points = point_list(session, roles.POINTS, "points in 3D")
     points.SetLocked(True)  # they are where the X-rays say
-    points.GetDisplayNode().SetSelectedColor(_COLOR_3D)
+    points.GetDisplayNode().SetSelectedColor(_COLOR)
     for _ in range(len(places), points.GetNumberOfControlPoints()):
         points.RemoveNthControlPoint(len(places))
     for _ in range(points.GetNumberOfControlPoints(), len(places)):

@@ -11,6 +11,8 @@ from ..images import LabelMap
 from ..render import Density, render_labels
 
 _THIN_MM = 0.5  # rays that cross less of a structure than this do not count as inside it
+_STEEP_PERCENT = 88  # of a DRR's pixels are less steep than where an edge begins
+_LEAST_SLOPE = 0.002  # of a DRR's range per pixel; below, nothing is an edge
 _COARSE = 2  # path lengths are rendered at this fraction of the image and interpolated
 
 
@@ -49,14 +51,18 @@ def outlined_labels(segmentation: LabelMap) -> tuple[int, ...]:
     return tuple(bones or present)
 
 
-def edges(drr: np.ndarray, sigma_px: float = 1.5) -> np.ndarray:
-    """The edges of a DRR, [row, column] bool (Canny), for volumes without a segmentation."""
-    scaled = drr / max(float(np.percentile(drr, 99.5)), 1e-6)
+def edges(drr: np.ndarray) -> np.ndarray:
+    """The edges of a DRR, [row, column] bool (Canny): its steepest places, however steep those are.
+
+    Bones are faint before a thick body and soft in fine pixels: smoothing and threshold go by the image.
+    """
+    sigma_px = max(1.5, max(drr.shape) / 170)
+    image = sitk.GetImageFromArray(drr.astype(np.float32))
+    smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, sigma_px))
+    steep = float(np.percentile(np.hypot(*np.gradient(smooth)), _STEEP_PERCENT))
+    steep = max(steep, _LEAST_SLOPE * float(np.percentile(drr, 99.5)), 1e-9)
     found = sitk.CannyEdgeDetection(
-        sitk.GetImageFromArray(scaled.astype(np.float32)),
-        lowerThreshold=0.02,
-        upperThreshold=0.05,
-        variance=[sigma_px**2] * 2,
+        image / steep, lowerThreshold=0.4, upperThreshold=1.0, variance=[sigma_px**2] * 2
     )
     return sitk.GetArrayFromImage(found) > 0
 
