@@ -3,6 +3,7 @@
 A test of our code on stand-ins for Slicer's widgets, with a real scene; no proof of Slicer.
 """
 
+import ctypes
 import importlib.util
 import sys
 import time
@@ -143,6 +144,7 @@ def slicer_application(opened) -> Iterator[Application]:
     Raises:
         AssertionError: at the end, if a slot or an observer raised an error that the test did not expect.
     """
+    _keep_constants()
     _qt_application()
     application = Application()
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory(prefix="slicer-") as folder:
@@ -163,6 +165,14 @@ def _qt_application() -> QtWidgets.QApplication:
     application.setStyle("Fusion")
     application.setFont(QtGui.QFont("DejaVu Sans", 9))
     return application
+
+
+def _keep_constants() -> None:
+    """PySide6's wheels count on Python 3.12, where None, True and False last for ever; before, each call of a
+    method of Qt takes one reference away from what it returns until there is none and Python stops."""
+    if sys.version_info < (3, 12):
+        for constant in (None, True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 
 def _recorder(exceptions: list[str]):
