@@ -60,7 +60,7 @@ def show_outlines(xray, outlines: np.ndarray, camera: Camera, structures: dict[i
 
 
 def _add_colors(scene, name: str, structures: dict[int, Structure]):
-    """A color table by label; only these are defined, and those that are hidden cannot be seen through."""
+    """A color table by label; no others are defined, and those that are hidden have no opacity."""
     table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
     table.SetTypeToUser()
     table.SetNumberOfColors(max(structures) + 1)

@@ -32,8 +32,8 @@ class Shown:
 
     Attributes:
         views: the numbers of the views in which the user has shown it.
-        place: where it is; None if that is not known,
-        problem: and why not, empty if only a second view is missing.
+        place: where it is; None if that is not known.
+        problem: why it is not known; empty if only a second view is missing.
     """
 
     number: str
@@ -42,26 +42,21 @@ class Shown:
     problem: str = ""
 
 
-def events() -> tuple:
-    """Of a point list, after which `update` has something to do."""
-    kind = slicer.vtkMRMLMarkupsNode
-    return (
+def watched(session) -> list[tuple]:
+    """The (node, event) pairs after which `update` has something to do."""
+    kind, pairs = slicer.vtkMRMLMarkupsNode, []
+    events = (
         kind.PointPositionDefinedEvent,
         kind.PointPositionUndefinedEvent,
         kind.PointModifiedEvent,
         kind.PointRemovedEvent,
     )
-
-
-def watched(session) -> list[tuple]:
-    """The (node, event) pairs after which `update` has something to do."""
-    pairs = []
     for xray in roles.references(session, roles.VIEW):
         detector = xray.GetNodeReference(roles.DETECTOR)
         pairs.append((detector, slicer.vtkMRMLTransformableNode.TransformModifiedEvent))
         points = xray.GetNodeReference(roles.POINTS_HERE)
         if points is not None:
-            pairs += [(points, event) for event in events()]
+            pairs += [(points, event) for event in events]
     return pairs
 
 
