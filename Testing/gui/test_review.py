@@ -13,7 +13,7 @@ def registered(application, ready):
     return ready
 
 
-def composite(name="Red"):
+def composite(name="Xray1"):
     import slicer
 
     return slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
@@ -43,7 +43,7 @@ def test_x_ray_and_drr_are_compared_in_every_view(application, registered):
     first, second = views_of(registered)
     for words in ("Checkerboard", "Difference", "Edges of the DRR"):
         compare_by(registered, words)
-        for name, xray in (("Red", first), ("Yellow", second)):
+        for name, xray in (("Xray1", first), ("Xray2", second)):
             shown = composite(name)
             assert shown.GetForegroundVolumeID() == over(xray, roles.COMPARISON)
             assert shown.GetForegroundOpacity() == 1

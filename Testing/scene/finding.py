@@ -20,11 +20,12 @@ def layers_of(camera, drr=None, outlines=None, marks=()):
 
 def outcome_of(registration, segmentation=None, markups=(), uncertainty=UNCERTAINTY):
     views = registration.views
+    labels = () if segmentation is None else tuple(segmentation.names)
     return Outcome(
         registration,
         CONFIDENCE,
         {view.name: uncertainty for view in views},
-        Overlay(segmentation, (), tuple(markups)),
+        Overlay(segmentation, labels, tuple(markups)),
         {"xrays": [{"path": f"{view.name}.dcm", "sha256": "0"} for view in views]},
         software_json("cpu"),
     )

@@ -17,7 +17,7 @@ from XrayRegistrationLib.nodes import camera_of, segment_colors, xray_of
 from XrayRegistrationLib.overlays import Structure, outlined, show_outlines, show_structure
 from XrayRegistrationLib.scene import show_drr
 from XrayRegistrationLib.slices import blend_xray, show_xray
-from XrayRegistrationLib.views import _save, _slice_logic, _slice_window
+from XrayRegistrationLib.views import save, slice_logic, slice_window
 
 EXPECTED = {
     roles.CHECKERBOARD: checkerboard,
@@ -91,9 +91,9 @@ def test_the_flickering_drr_has_the_x_rays_contrast(view):
 
 def pictured(opened, view, mode, path, outlines=False):
     """[row, column, colour] of a slice view, 240 x 240, in which the X-ray's rows are two pixels high."""
-    logic = _slice_logic(opened, mode, (240, 240))
+    logic = slice_logic(opened, mode, (240, 240))
     show_xray(logic, view, 1.0, outlines, mode)
-    _save(_slice_window(opened, logic, (240, 240)), path)
+    save(slice_window(opened, logic, (240, 240)), path)
     return np.asarray(Image.open(path).convert("RGB"), dtype=int)
 
 
@@ -153,7 +153,7 @@ def test_segments_give_their_colors(result):
 
 
 def test_blending_again_changes_nothing(opened, view):
-    logic = _slice_logic(opened, "view", (100, 100))
+    logic = slice_logic(opened, "view", (100, 100))
     blend_xray(logic, view, 1.0, False, roles.CHECKERBOARD)
     assert logic.GetSliceCompositeNode().GetForegroundVolumeID() == view.GetNodeReferenceID(roles.COMPARISON)
     blend_xray(logic, view, 0.4, False)

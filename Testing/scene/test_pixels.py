@@ -59,7 +59,9 @@ class Shown:
         self.layers = layers_on(Density.from_volume(volume), camera, overlay, UNCERTAINTY.in_image)
         layers = replace(self.layers, drr=np.zeros_like(self.layers.drr))
         registration = Registration(volume, (RegisteredView(xray, camera, 0.9, 0.5),), {})
-        result = add_registration(opened.scene, registration, {"view": layers}, uncertainty=UNCERTAINTY)
+        result = add_registration(
+            opened.scene, registration, {"view": layers}, segmentation=labels, uncertainty=UNCERTAINTY
+        )
         (self._xray,) = roles.references(result, roles.VIEW)
         self._points, *self._ellipses = roles.references(self._xray, roles.REPROJECTED)
         self._points.GetDisplayNode().SetPointLabelsVisibility(False)  # words have the points' colour

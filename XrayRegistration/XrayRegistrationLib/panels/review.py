@@ -17,7 +17,7 @@ class ReviewPanel:
     def __init__(self, desk, ui):
         self._desk, self._ui = desk, ui
         self._refreshing = False
-        self._flicker, self._drr_is_up = qt.QTimer(), True
+        self._flicker, self._drr_is_up = qt.QTimer(ui.reviewButton), True  # both end together
         self._flicker.setInterval(_FLICKER_MS)
         self._flicker.timeout.connect(self._on_flicker)
         for words in _comparisons().values():
