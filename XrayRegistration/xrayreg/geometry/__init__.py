@@ -1,5 +1,14 @@
 """Frames, cameras and rigid motions; no images."""
 
+from .by_hand import (
+    Offsets,
+    depth_shift,
+    motion_of,
+    offsets_of,
+    shift_by_drag,
+    tilt_by_drag,
+    turn_by_drag,
+)
 from .camera import Camera, intrinsics
 from .camera_file import (
     CameraFile,
@@ -41,6 +50,7 @@ __all__ = [
     "Camera",
     "CameraFile",
     "Eye",
+    "Offsets",
     "ParallelCamera",
     "Triangulated",
     "about",
@@ -50,6 +60,7 @@ __all__ = [
     "camera_json",
     "carm_angles_deg",
     "carm_from_camera",
+    "depth_shift",
     "detector_from_image",
     "epipolar_segment",
     "exp_se3",
@@ -59,13 +70,18 @@ __all__ = [
     "is_rigid",
     "log_se3",
     "mayacam_text",
+    "motion_of",
+    "offsets_of",
     "patient_from_detector",
     "ras_from_lps",
     "read_camera_file",
     "read_mayacam",
     "relative_pose_error",
     "rotation_angle_deg",
+    "shift_by_drag",
+    "tilt_by_drag",
     "translation",
     "triangulate",
+    "turn_by_drag",
     "write_camera_file",
 ]
