@@ -195,10 +195,10 @@ LANDMARK_START = ["--init", "landmarks", *FILES]
         (
             LANDMARK_START,
             clicks_become(lambda text: text.replace("lateral,L1 top,", "lateral,L1 top,7")),
-            ["clicks.csv: L1 top at 7", "outside the 176 columns and 160 rows of lateral"],
+            ["clicks.csv view lateral: L1 top at 7", "outside its 176 columns and 160 rows"],
         ),
         (LANDMARK_START, clicks_become(lambda text: "view,label\n"), ["clicks.csv: column u and v missing"]),
-        (LANDMARK_START, only("frontal"), ["clicks.csv: no landmark in lateral", "at least 4"]),
+        (LANDMARK_START, only("frontal"), ["clicks.csv view lateral: no landmark", "at least 4"]),
         (LANDMARK_START, in_one_rig, ["clicks.csv view frontal and lateral: 3 landmark(s)", "at least 4"]),
     ],
 )

@@ -1,7 +1,7 @@
 """`--init landmarks`: start poses from points that were found both in the volume and in the X-rays."""
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile, rotation_angle_deg
-from ..images import Xray, paired, read_landmarks2d, read_landmarks3d
-from ..register import LandmarkPose, groups, pose_from_landmarks, rig_pose_from_landmarks
+from ..images import Xray, read_landmarks2d, read_landmarks3d
+from ..register import LandmarkPose, groups, start_from_landmarks
 
 _TURNED_DEG = 90.0
 _IF_MIRRORED = "if the landmarks were found in an image mirrored against the overlay, mirror their u or v"
@@ -73,7 +73,11 @@ def started_from_landmarks(
         )
     started: dict[str, Xray] = {}
     for group in groups(xrays):
-        for xray, pose, labels in _poses(group, points, found, landmarks2d):
+        try:
+            starts = start_from_landmarks(group, points, found)
+        except InputError as error:
+            raise InputError(f"{landmarks2d} {error}") from None
+        for xray, (labels, pose) in zip(group, starts, strict=True):
             camera = xray.camera.moved(pose.camera_from_patient)
             notes = [*xray.notes, _note(pose, labels)]
             angle = rotation_angle_deg(camera.camera_from_patient @ xray.camera.patient_from_camera)
@@ -81,46 +85,6 @@ def started_from_landmarks(
                 notes.append(f"turned {angle:.0f} degrees against the C-arm's tags: {_IF_MIRRORED}")
             started[xray.name] = replace(xray, camera=camera, notes=tuple(notes))
     return [started[name] for name in names]
-
-
-def _poses(
-    group: Sequence[Xray], points: Mapping[str, np.ndarray], found: Mapping[str, dict], landmarks2d: Path
-) -> list[tuple[Xray, LandmarkPose, tuple[str, ...]]]:
-    """The views of a group, their poses and the labels they show."""
-    together = " and ".join(xray.name for xray in group)
-    if not any(xray.name in found for xray in group):
-        raise InputError(f"no landmark in {together}", where=landmarks2d, remedy="add at least 4")
-    labels, pairs = [], []
-    for xray in group:
-        in_view = found.get(xray.name, {})
-        _check_inside(xray, in_view, landmarks2d)
-        try:
-            names, points_patient, points_image = paired(points, in_view)
-        except InputError as error:
-            raise InputError(str(error), where=f"{landmarks2d} view {xray.name}") from None
-        labels.append(names)
-        pairs.append((points_patient, points_image))
-    cameras = [xray.camera for xray in group]
-    try:
-        if len(group) == 1:
-            poses = (pose_from_landmarks(cameras[0], *pairs[0]),)
-        else:
-            _, poses = rig_pose_from_landmarks(cameras, pairs)
-    except InputError as error:
-        raise InputError(str(error), where=f"{landmarks2d} view {together}") from None
-    return list(zip(group, poses, labels, strict=True))
-
-
-def _check_inside(xray: Xray, in_view: Mapping[str, tuple[float, float]], landmarks2d: Path) -> None:
-    """Nobody can see a landmark outside the image: it was found in an image of another size."""
-    columns, rows = xray.camera.size
-    for label, (u, v) in in_view.items():
-        if not (-0.5 <= u <= columns - 0.5 and -0.5 <= v <= rows - 0.5):
-            raise InputError(
-                f"{label} at {u:g}, {v:g} lies outside the {columns} columns and {rows} rows of {xray.name}",
-                where=landmarks2d,
-                remedy="give column and row in the pixels of this very image",
-            )
 
 
 def _note(pose: LandmarkPose, labels: Sequence[str]) -> str:

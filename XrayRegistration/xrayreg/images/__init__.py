@@ -4,7 +4,7 @@ from .bones import segment_bones
 from .checksums import sha256, sha256_of_files
 from .drr_files import write_drr_nrrd
 from .label_files import check_overlap, read_label_map, resample_labels
-from .landmark_files import paired, read_landmarks2d, read_landmarks3d
+from .landmark_files import landmarks_of, paired, read_landmarks2d, read_landmarks3d
 from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .masks import without_polygon
@@ -34,6 +34,7 @@ __all__ = [
     "check_overlap",
     "frame_count",
     "geometry_found",
+    "landmarks_of",
     "line_integrals_from_transmission",
     "looks_like_hu",
     "paired",

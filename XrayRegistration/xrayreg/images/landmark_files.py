@@ -1,13 +1,14 @@
 """Landmarks: points of the patient with names, and where they were found in the X-rays."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
 from .markup_files import read_markups
+from .markups import Markup
 
 _COLUMNS = ("view", "label", "u", "v")
 _HEADER = "head it view,label,u,v, with commas between and points in decimals"
@@ -22,16 +23,26 @@ def read_landmarks3d(path: str | Path) -> dict[str, np.ndarray]:
         InputError: as `read_markups`; if two points have one label or none has any.
     """
     path = Path(path)
+    points = landmarks_of(read_markups(path), path)
+    if not points:
+        raise InputError("no control point has a label", where=path, remedy="name them in 3D Slicer")
+    return points
+
+
+def landmarks_of(markups: Iterable[Markup], where: object = None) -> dict[str, np.ndarray]:
+    """Positions (3,), patient LPS, mm, of the markups' control points by label; those without are left out.
+
+    Raises:
+        InputError: names ``where`` and a label that two points have.
+    """
     points: dict[str, np.ndarray] = {}
-    for markup in read_markups(path):
+    for markup in markups:
         for label, point in zip(markup.labels, markup.points, strict=True):
             label = label.strip()
             if label in points:
-                raise InputError(f"two points are labelled {label}", where=path, remedy="rename one")
+                raise InputError(f"two points are labelled {label}", where=where, remedy="rename one")
             if label:
                 points[label] = point
-    if not points:
-        raise InputError("no control point has a label", where=path, remedy="name them in 3D Slicer")
     return points
 
 

@@ -2,6 +2,7 @@
 
 from .confidence import Confidence, confidence_in, least
 from .evidence import Evidence, gather
+from .landmark_start import start_from_landmarks
 from .landmarks import LandmarkPose, pose_from_landmarks, rig_pose_from_landmarks
 from .levels import Level
 from .refine import DEFAULT_LEVELS, FAR, NEAR, Progress, refine
@@ -33,5 +34,6 @@ __all__ = [
     "register_rigid",
     "rig_pose_from_landmarks",
     "similarity_of",
+    "start_from_landmarks",
     "within_its_size",
 ]
