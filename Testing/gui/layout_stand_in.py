@@ -10,10 +10,21 @@ SCREEN = (1600, 900)
 """Width and height of the area of the views, pixels."""
 
 
+class SliceView:
+    """Draws nothing; its interactor tells observers what a test sends."""
+
+    def __init__(self):
+        self._interactor = vtk.vtkGenericRenderWindowInteractor()
+
+    def interactor(self):
+        return self._interactor
+
+
 class SliceWidget:
     """A slice view with Slicer's own logic, on the node that the layout made."""
 
     def __init__(self, opened, node):
+        self._view = SliceView()
         composite = slicer.vtkMRMLSliceCompositeNode()
         composite.SetSingletonTag(node.GetLayoutName())
         composite.SetLayoutName(node.GetLayoutName())
@@ -22,6 +33,9 @@ class SliceWidget:
         self._logic.SetMRMLScene(opened.scene)
         self._logic.SetSliceNode(node)
         self._logic.SetSliceCompositeNode(opened.scene.AddNode(composite))
+
+    def sliceView(self):
+        return self._view
 
     def sliceLogic(self):
         return self._logic

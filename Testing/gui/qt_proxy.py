@@ -244,7 +244,7 @@ def _public(owner, name: str):
 
 def _property(bare, name: str):
     """The QMetaProperty of this name or None. PythonQt calls an object's name both name and objectName."""
-    meta = type(bare).staticMetaObject
+    meta = type(bare).staticMetaObject  # that of the object itself would die with it
     index = meta.indexOfProperty(name)
     if index < 0 and name == "name":
         index = meta.indexOfProperty("objectName")

@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 
 import slicer
 from harness import slicer_application
-from layout_stand_in import LayoutManager, SliceWidget, ThreeDView, ThreeDWidget
+from layout_stand_in import LayoutManager, SliceView, SliceWidget, ThreeDView, ThreeDWidget
 from slicer_stand_in import SlicerApp
 from ui_files import STANDINS
 from XrayRegistrationLib import roles
@@ -219,6 +219,7 @@ def test_stand_ins_offer_only_what_the_real_widgets_have():
         (SliceWidget, "qMRMLSliceWidget"),
         (ThreeDWidget, "qMRMLThreeDWidget"),
         (ThreeDView, "qMRMLThreeDView"),
+        (SliceView, "qMRMLSliceView"),
     ],
 )
 def test_the_application_offers_only_what_the_real_one_has(ours, real):
