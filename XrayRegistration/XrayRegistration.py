@@ -98,12 +98,15 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self.ui = None
         self.panels = []
+        self._preview = None
 
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
         from XrayRegistrationLib.panels import (
             ExportPanel,
+            LandmarksPanel,
             LayoutPanel,
+            ManualPanel,
             PointsPanel,
             PreoperativePanel,
             RegisterPanel,
@@ -118,6 +121,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "XrayRegistration")
         self.preoperative = PreoperativePanel(self, self._add("Preoperative.ui"))
         self.xrays = XraysPanel(self, self._add("Xrays.ui"))
+        self.manual = ManualPanel(self, self._add("Manual.ui"))
+        self.landmarks = LandmarksPanel(self, self._add("Landmarks.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
         self.points = PointsPanel(self, self._add("Points.ui"))
@@ -126,6 +131,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panels = [
             self.preoperative,
             self.xrays,
+            self.manual,
+            self.landmarks,
             self.register,
             self.review,
             self.points,
@@ -150,13 +157,15 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.selector.setCurrentNode(self.logic.anySession())
         self.refresh()
 
-    def exit(self):
-        self.review.pause()
-
     def cleanup(self):
         self._rest()
         self.export.abandon()
         self.removeObservers()
+
+    def exit(self):
+        """Another module comes: the mouse is not this one's any more, and nothing moves by itself."""
+        self.manual.stop()
+        self.review.pause()
 
     @property
     def session(self):
@@ -164,9 +173,20 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def busy(self):
-        return self.preoperative.busy or self.register.busy or self.export.busy
+        return any(panel.busy for panel in (self.preoperative, self.landmarks, self.register, self.export))
+
+    @property
+    def preview(self):
+        """Draws views that are moved; made when it is first asked for."""
+        if self._preview is None:
+            from XrayRegistrationLib.preview import Preview
+
+            self._preview = Preview(self.refresh, self.onNotDrawn, self.onDrawn)
+        return self._preview
 
     def refresh(self):
+        if self.busy and self._preview is not None:
+            self._preview.stop()
         for panel in self.panels:
             panel.refresh(self.session)
         self.selector.enabled = not self.busy
@@ -199,6 +219,25 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def blendViews(self):
         """As showViews, but the views stay where they look."""
         self._showWith(self.logic.blendResult)
+
+    def drawViews(self, views):
+        """DRRs of views at their poses follow, once the volume is ready for that."""
+        try:
+            self.preview.prepare(self.session)
+        except Exception as error:
+            self.show(error)
+            return
+        self.preview.show(views)
+        self.blendViews()
+
+    def onDrawn(self, resting):
+        self.blendViews()
+        if resting:
+            self.refresh()
+
+    def onNotDrawn(self, error):
+        self.manual.close()
+        self.show(error)
 
     def onSessionChanged(self, node=None):
         self.refresh()
@@ -234,10 +273,13 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _rest(self):
         """Nothing runs, moves or is observed any more in a scene that goes away."""
-        self.preoperative.abandon()
-        self.register.abandon()
+        for panel in (self.preoperative, self.landmarks, self.register):
+            panel.abandon()
+        self.manual.stop()
         self.review.pause()
         self.points.forget()
+        if self._preview is not None:
+            self._preview.abandon()
 
     def _showWith(self, show):
         if self.session is None:

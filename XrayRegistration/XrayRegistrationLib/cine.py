@@ -93,6 +93,7 @@ def _show(xray, source: dict, image: Xray) -> bool:
     start = start.moved_as(before, after).camera_from_patient
     xray.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
     place_view(xray, camera.moved_as(before, after))
+    xray.RemoveAttribute(roles.BEFORE_HAND)  # that was with the C-arm as it stood before
     for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
         remove_references(xray, role)
     return True

@@ -10,7 +10,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 from xrayreg.errors import InputError
-from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_from_lps
+from xrayreg.geometry import LPS_FROM_RAS, Camera, apply, flip_ras_lps, inverse, ras_from_lps
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray, without_polygon
 
 from . import roles
@@ -85,13 +85,26 @@ def _label_image(node, segments: list) -> tuple:
 
 
 def markup_of(node) -> Markup:
-    """The control points of a markups node, where the scene shows them."""
-    count = node.GetNumberOfControlPoints()
-    points = np.zeros((count, 3))
-    for number in range(count):
-        node.GetNthControlPointPositionWorld(number, points[number])
-    labels = tuple(node.GetNthControlPointLabel(number) for number in range(count))
+    """The control points of a markups node, where the scene shows them; one still being placed is none."""
+    numbers = defined_points(node)
+    points = np.zeros((len(numbers), 3))
+    for point, number in zip(points, numbers, strict=True):
+        node.GetNthControlPointPositionWorld(number, point)
+    labels = tuple(node.GetNthControlPointLabel(number) for number in numbers)
     return Markup(node.GetName(), _KINDS.get(node.GetClassName(), "points"), flip_ras_lps(points), labels)
+
+
+def defined_points(node) -> list[int]:
+    """The numbers of a markups node's control points that have a place."""
+    defined = slicer.vtkMRMLMarkupsNode.PositionDefined
+    count = node.GetNumberOfControlPoints()
+    return [number for number in range(count) if node.GetNthControlPointPositionStatus(number) == defined]
+
+
+def centre_of(volume_node) -> np.ndarray:
+    """(3,) patient LPS, mm: the middle of a volume, where the scene shows it."""
+    middle = (np.array(volume_node.GetImageData().GetDimensions()) - 1) / 2
+    return flip_ras_lps(apply(world_from_index(volume_node), middle))
 
 
 def image_points_of(points, xray) -> np.ndarray:
@@ -138,7 +151,7 @@ def camera_of(node) -> Camera:
 
 def markups_of(nodes: Sequence) -> tuple[Markup, ...]:
     """Those of the nodes that have points."""
-    return tuple(markup_of(node) for node in nodes if node.GetNumberOfControlPoints())
+    return tuple(markup_of(node) for node in nodes if defined_points(node))
 
 
 def _require_linear(node) -> None:

@@ -1,11 +1,12 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
-SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup) and POINTS; MODALITY ("MR", or else CT),
-CONFIDENCE, DECISION, COMMENT, MADE and COMPARE as attributes. On the X-ray node of a view: CAMERA, COMPARISON
-(which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point of another view), FRUSTUM,
-MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the
-camera's numbers as JSON in the attributes K, SIZE and so on, and where it was read from as SOURCE.
+SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS and POINTS; MODALITY ("MR", or
+else CT), CONFIDENCE, DECISION, COMMENT, MADE, START and COMPARE as attributes. On the X-ray node of a view:
+CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point of another
+view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, OUTLINE_COLORS,
+POINTS_HERE, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on, and where it was
+read from as SOURCE.
 """
 
 import json
@@ -18,6 +19,7 @@ VOLUME = "Volume"
 SEGMENTATION = "Segmentation"
 VIEW = "View"
 PLAN = "Plan"
+LANDMARKS = "Landmarks"
 POINTS = "Points"
 
 MODALITY = "XrayRegistration.Modality"
@@ -28,6 +30,7 @@ DETECTOR = "XrayRegistration.Detector"
 DRR = "XrayRegistration.Drr"
 EPIPOLAR = "XrayRegistration.Epipolar"
 FRUSTUM = "XrayRegistration.Frustum"
+LANDMARKS_2D = "XrayRegistration.Landmarks"
 MASK = "XrayRegistration.Mask"
 MASK_CURVE = "XrayRegistration.MaskCurve"
 OUTLINES = "XrayRegistration.Outlines"
@@ -41,6 +44,7 @@ OF_A_VIEW = (
     DRR,
     EPIPOLAR,
     FRUSTUM,
+    LANDMARKS_2D,
     MASK,
     MASK_CURVE,
     OUTLINES,
@@ -57,6 +61,8 @@ PIXEL_SPACING_MM = "XrayRegistration.PixelSpacingMm"
 SIMILARITY = "XrayRegistration.Similarity"
 INITIAL_CAMERA_FROM_PATIENT = "XrayRegistration.InitialCameraFromPatientLps"
 COVARIANCE = "XrayRegistration.Covariance"
+BEFORE_HAND = "XrayRegistration.BeforeHandCameraFromPatientLps"
+LEFT_OUT = "XrayRegistration.LeftOutLandmarks"
 RIG = "XrayRegistration.Rig"
 NOTES = "XrayRegistration.Notes"
 FILE = "XrayRegistration.File"
@@ -71,6 +77,9 @@ MADE = "XrayRegistration.Made"
 """What registered, and in what time: "software" and "timing_s" as in registration.json."""
 EXPORTED = "XrayRegistration.Exported"
 """In an exported scene: which of its results the folder is about."""
+START = "XrayRegistration.Start"
+ONLY_REFINE = "refine"
+"""Of START: nothing is searched around the start; without the attribute it is."""
 
 COMPARE = "XrayRegistration.Compare"
 """How X-ray and DRR are compared, one of COMPARISONS."""

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from .work import Found
 
-_OF_A_FOUND_VIEW = (roles.COMPARISON, roles.DRR, roles.OUTLINES, roles.OUTLINE_COLORS, roles.REPROJECTED)
 _OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
 
 
@@ -128,13 +127,21 @@ def undo(session) -> None:
     for node in roles.references(session, roles.VIEW):
         before = json.loads(node.GetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT))
         place_view(node, camera_of(node).moved(np.array(before)))
-        for role in _OF_A_FOUND_VIEW:
+        for role in (roles.COMPARISON, roles.DRR):
+            remove_references(node, role)
+    forget_result(session, roles.references(session, roles.VIEW))
+    session.Modified()
+
+
+def forget_result(session, views: list) -> None:
+    """Take away the verdict, and what was found in these views; they stay where they are, with their DRRs."""
+    for node in views:
+        for role in (roles.OUTLINES, roles.OUTLINE_COLORS, roles.REPROJECTED):
             remove_references(node, role)
         for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):
             node.RemoveAttribute(name)
     for name in _OF_A_RESULT:
         session.RemoveAttribute(name)
-    session.Modified()
 
 
 def decide(session, decision: str, comment: str) -> None:

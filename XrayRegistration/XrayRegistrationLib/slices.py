@@ -4,10 +4,12 @@ Works on the slice logics of Slicer's layout as well as on those of the off-scre
 """
 
 import numpy as np
+import slicer
+from xrayreg.geometry import inverse
 
 from . import roles
 from .comparing import comparison_of
-from .mrml import world_from_index
+from .mrml import matrix_array, world_from_index, world_from_node
 
 DRR_OPACITY = 0.35
 
@@ -41,6 +43,26 @@ def blend_xray(logic, xray, opacity: float, outlines: bool, mode: str = roles.BL
     composite.SetForegroundOpacity(opacity)
     lines = xray.GetNodeReference(roles.OUTLINES) if outlines else None
     composite.SetLabelVolumeID(None if lines is None else lines.GetID())
+
+
+def slice_widgets() -> list:
+    """The slice views of Slicer's layout; none without a main window."""
+    layout = slicer.app.layoutManager()
+    return [] if layout is None else [layout.sliceWidget(name) for name in layout.sliceViewNames()]
+
+
+def follow(xray, world_before: np.ndarray) -> None:
+    """Carry along the slice views that show an X-ray which has moved; what they show of it stays.
+
+    Args:
+        world_before: `world_from_node` of the X-ray before it moved.
+    """
+    motion = world_from_node(xray) @ inverse(world_before)
+    for widget in slice_widgets():
+        if widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() == xray.GetID():
+            node = widget.mrmlSliceNode()
+            node.GetSliceToRAS().DeepCopy((motion @ matrix_array(node.GetSliceToRAS())).ravel())
+            node.UpdateMatrices()
 
 
 def ras_from_slice_view(xray) -> np.ndarray:

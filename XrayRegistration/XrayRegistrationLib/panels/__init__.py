@@ -7,7 +7,9 @@ widgets: all it shows comes from the session, all it changes goes there.
 # ruff: noqa: N999 - the library's name follows Slicer
 
 from .export import ExportPanel
+from .landmarks import LandmarksPanel
 from .layout import LayoutPanel
+from .manual import ManualPanel
 from .points import PointsPanel
 from .preoperative import PreoperativePanel
 from .register import RegisterPanel
@@ -16,7 +18,9 @@ from .xrays import XraysPanel
 
 __all__ = [
     "ExportPanel",
+    "LandmarksPanel",
     "LayoutPanel",
+    "ManualPanel",
     "PointsPanel",
     "PreoperativePanel",
     "RegisterPanel",

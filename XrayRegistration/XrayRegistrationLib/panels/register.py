@@ -11,8 +11,10 @@ class RegisterPanel:
     def __init__(self, desk, ui):
         self._desk, self._ui = desk, ui
         self._run = None
+        self._refreshing = False
         ui.runButton.clicked.connect(self._on_run)
         ui.cancelButton.clicked.connect(self._on_cancel)
+        ui.startComboBox.currentTextChanged.connect(self._on_start)
         ui.progressBar.setRange(0, 100)
 
     @property
@@ -24,6 +26,12 @@ class RegisterPanel:
         ready = session is not None and session.GetNodeReference(roles.VOLUME) is not None
         ui.registerButton.enabled = ready and session.GetNumberOfNodeReferences(roles.VIEW) > 0
         ui.runButton.enabled = not self._desk.busy
+        only_refine = session is not None and session.GetAttribute(roles.START) == roles.ONLY_REFINE
+        self._refreshing = True
+        ui.startComboBox.currentIndex = int(only_refine)
+        self._refreshing = False
+        ui.startComboBox.enabled = not self._desk.busy
+        ui.rotationSlider.enabled = ui.translationSlider.enabled = not only_refine
         ui.cancelButton.enabled = self.busy
         ui.progressBar.visible = self.busy
 
@@ -34,15 +42,13 @@ class RegisterPanel:
             self._run = None
 
     def _on_run(self, checked=False):
-        ui = self._ui
         try:
             self._desk.ensureDependencies()
             from ..running import Run
 
             self._run = Run(
                 self._desk.session,
-                ui.rotationSlider.value,
-                ui.translationSlider.value,
+                *self._search(),
                 on_state=self._on_state,
                 on_done=self._on_done,
                 on_stopped=self._on_stopped,
@@ -53,6 +59,23 @@ class RegisterPanel:
         self._on_state(_("Starting"), 0)
         self._desk.refresh()
         self._desk.showViews()
+
+    def _search(self):
+        """How far around the start, in degrees and mm; both 0 only refine it."""
+        ui = self._ui
+        if ui.startComboBox.currentIndex == _ONLY_REFINE:
+            return 0.0, 0.0
+        return ui.rotationSlider.value, ui.translationSlider.value
+
+    def _on_start(self, text):
+        session = self._desk.session
+        if self._refreshing or session is None:
+            return
+        if self._ui.startComboBox.currentIndex == _ONLY_REFINE:
+            session.SetAttribute(roles.START, roles.ONLY_REFINE)
+        else:
+            session.RemoveAttribute(roles.START)
+        self.refresh(session)
 
     def _on_cancel(self, checked=False):
         self._ui.cancelButton.enabled = False
@@ -76,3 +99,6 @@ class RegisterPanel:
         self._desk.blendViews()
         if error is not None:
             self._desk.show(error)
+
+
+_ONLY_REFINE = 1  # of the rows of startComboBox; 0 searches
