@@ -55,7 +55,7 @@ def main() -> None:
 def measure(desk, application) -> None:
     """Drags as fast as events come."""
     views = roles.references(desk.session, roles.VIEW)
-    mouse = slicer.app.layoutManager().sliceWidget("Red").sliceView().interactor()
+    mouse = slicer.app.layoutManager().sliceWidget("Xray1").sliceView().interactor()
     drawn = []
     nodes = {}
 

@@ -68,7 +68,7 @@ def red():
     """The slice view that shows the first X-ray, and its mouse."""
     import slicer
 
-    return Mouse(slicer.app.layoutManager().sliceWidget("Red"))
+    return Mouse(slicer.app.layoutManager().sliceWidget("Xray1"))
 
 
 class Mouse:
@@ -259,10 +259,10 @@ def test_while_it_registers_nothing_is_moved_and_what_was_found_goes_with_a_move
         assert not section.enabled
     assert not by_hand.mouseButton.checked
     application.wait_until(lambda: not ready.busy, timeout_s=180)
-    assert ready.review._ui.reviewButton.enabled
+    assert ready.review._ui.acceptButton.enabled
     application.wait_until(lambda: by_hand.motions.enabled)
     by_hand.rightSlider.value = by_hand.rightSlider.value + 5
-    assert not ready.review._ui.reviewButton.enabled
+    assert not ready.review._ui.acceptButton.enabled
     for node in views_of(ready):
         assert not roles.references(node, roles.OUTLINES)
         assert not roles.references(node, roles.REPROJECTED)

@@ -30,11 +30,11 @@ POINTS = np.array([[8.0, -5, 19], [14, 4, 30], [3, 8, 21], [4, -9, 32], [16, 9, 
 
 
 @pytest.fixture
-def session(opened, volume, registration):
+def session(opened, volume, registration, monkeypatch):
     """The CT and one of the two X-rays, without the application around them."""
     import slicer
 
-    pytest.MonkeyPatch().setattr(slicer, "app", _NoWindow(), raising=False)
+    monkeypatch.setattr(slicer, "app", _NoWindow(), raising=False)
     node = add_result(opened.scene)
     node.SetNodeReferenceID(roles.VOLUME, add_volume(opened.scene, volume).GetID())
     for view in registration.views:
