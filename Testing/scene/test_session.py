@@ -79,7 +79,7 @@ def node_ids(scene):
 
 
 def test_a_volume_comes_back_as_it_went(opened, volume):
-    back = volume_of(add_volume(opened.scene, volume))
+    back = volume_of(add_volume(opened.scene, volume)).converted()
     np.testing.assert_array_equal(back.hu, volume.hu)
     np.testing.assert_allclose(back.grid.patient_from_index, volume.grid.patient_from_index, atol=1e-12)
     assert back.name == "preop CT"

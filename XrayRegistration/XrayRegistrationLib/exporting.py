@@ -17,12 +17,12 @@ from xrayreg.errors import InputError
 
 from . import roles
 from .jobs import Job
-from .nodes import label_map_of, markups_of, volume_of, xray_of
+from .nodes import SceneVolume, label_map_of, markups_of, volume_of, xray_of
 from .results import SCENE_FILE
 from .unheld import unheld
 
 if TYPE_CHECKING:
-    from xrayreg.images import LabelMap, Markup, Volume, Xray
+    from xrayreg.images import LabelMap, Markup, Xray
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Taken:
         volume_files, segmentation_files: that they were read from and still are equal to.
     """
 
-    volume: Volume
+    volume: SceneVolume
     modality: str
     views: tuple[TakenView, ...]
     segmentation: LabelMap | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 from xrayreg.errors import InputError
-from xrayreg.geometry import LPS_FROM_RAS, Camera, apply, flip_ras_lps, inverse, ras_from_lps
+from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_from_lps
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray, without_polygon
 
 from . import roles
@@ -22,7 +23,28 @@ if TYPE_CHECKING:
 _KINDS = {"vtkMRMLMarkupsLineNode": "line", "vtkMRMLMarkupsCurveNode": "curve"}
 
 
-def volume_of(node) -> Volume:
+@dataclass(frozen=True)
+class SceneVolume:
+    """A volume as the scene holds it.
+
+    Attributes:
+        voxels: [k, j, i], the node's own.
+    """
+
+    voxels: np.ndarray
+    grid: Grid
+    name: str
+
+    def converted(self) -> Volume:
+        """For the core; takes up to a second, and so is done by a job.
+
+        Raises:
+            InputError: if a voxel is no number.
+        """
+        return Volume(self.voxels.astype(np.float32), self.grid, self.name)
+
+
+def volume_of(node) -> SceneVolume:
     """The CT of a scalar volume node, where the scene shows it.
 
     Raises:
@@ -31,8 +53,9 @@ def volume_of(node) -> Volume:
     _require_linear(node)
     if node.GetImageData() is None:
         raise InputError("the volume is empty", where=node.GetName(), remedy="choose or load a CT")
-    hu = array_of(node).astype(np.float32)
-    return Volume(hu, Grid(hu.shape[::-1], LPS_FROM_RAS @ world_from_index(node)), node.GetName())
+    voxels = array_of(node)
+    grid = Grid(voxels.shape[::-1], LPS_FROM_RAS @ world_from_index(node))
+    return SceneVolume(voxels, grid, node.GetName())
 
 
 def label_map_of(node) -> LabelMap:
@@ -99,12 +122,6 @@ def defined_points(node) -> list[int]:
     defined = slicer.vtkMRMLMarkupsNode.PositionDefined
     count = node.GetNumberOfControlPoints()
     return [number for number in range(count) if node.GetNthControlPointPositionStatus(number) == defined]
-
-
-def centre_of(volume_node) -> np.ndarray:
-    """(3,) patient LPS, mm: the middle of a volume, where the scene shows it."""
-    middle = (np.array(volume_node.GetImageData().GetDimensions()) - 1) / 2
-    return flip_ras_lps(apply(world_from_index(volume_node), middle))
 
 
 def image_points_of(points, xray) -> np.ndarray:

@@ -66,8 +66,10 @@ class Preview:
         def work(report: Callable) -> Sketches:
             with unheld():
                 from .sketches import Sketches  # leads to torch: seconds, the first time
+                from .work import load_projector
 
-            return Sketches(volume, modality, cameras, (_MOVING_PX, _RESTING_PX))
+                load_projector()
+            return Sketches(volume.converted(), modality, cameras, (_MOVING_PX, _RESTING_PX))
 
         self._start("prepare", work, self._prepared, self._failed)
 

@@ -19,8 +19,9 @@ from .session import show_found, undo, xrays_at_start
 from .unheld import unheld
 
 if TYPE_CHECKING:
-    from xrayreg.images import LabelMap, Volume
+    from xrayreg.images import LabelMap
 
+    from .nodes import SceneVolume
     from .work import Found, Moving
 
 
@@ -62,7 +63,8 @@ class Run:
                 from .work import load_projector, register  # leads to torch: seconds, the first time
 
                 load_projector()
-            return register(volume, xrays, turn_deg, shift_mm, segmentation, markups, report, modality)
+            ct = volume.converted()
+            return register(ct, xrays, turn_deg, shift_mm, segmentation, markups, report, modality)
 
         self._job = Job(
             work,
@@ -109,14 +111,14 @@ class Run:
         self._on_stopped(error)
 
 
-def _volume_of(session) -> Volume:
+def _volume_of(session) -> SceneVolume:
     node = session.GetNodeReference(roles.VOLUME)
     if node is None:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
     return volume_of(node)
 
 
-def _segmentation_of(session, volume: Volume) -> LabelMap | None:
+def _segmentation_of(session, volume: SceneVolume) -> LabelMap | None:
     node = session.GetNodeReference(roles.SEGMENTATION)
     if node is None:
         return None

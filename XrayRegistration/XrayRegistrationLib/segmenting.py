@@ -47,7 +47,7 @@ def start_bones(
         on_done()
 
     return Job(
-        lambda report: segment_bones(volume, threshold_hu, report=report),
+        lambda report: segment_bones(volume.converted(), threshold_hu, report=report),
         on_state=on_state,
         on_done=done,
         on_failed=on_stopped,

@@ -12,7 +12,7 @@ from xrayreg.geometry import Camera, Offsets, motion_of, offsets_of
 
 from . import roles
 from .mrml import world_from_node
-from .nodes import camera_of, centre_of
+from .nodes import camera_of, volume_of
 from .scene import place_view
 from .session import forget_result
 from .slices import follow
@@ -44,12 +44,12 @@ def pivot_of(session) -> np.ndarray:
     """(3,) patient LPS, mm: what a view's patient is turned about.
 
     Raises:
-        InputError: without a CT.
+        InputError: without a CT, or if it is unfit.
     """
     node = session.GetNodeReference(roles.VOLUME)
-    if node is None or node.GetImageData() is None:
+    if node is None:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
-    return centre_of(node)
+    return volume_of(node).grid.centre_patient
 
 
 def move(session, xray, motion: np.ndarray) -> None:

@@ -34,6 +34,8 @@ from .results import SCENE_FILE
 from .work import density_of
 
 if TYPE_CHECKING:
+    from xrayreg.images import Volume
+
     from .exporting import Taken, Wanted
 
 _NO_FILE = {"path": None, "sha256": None, "reason": "made or changed in the scene, not read from a file"}
@@ -69,8 +71,9 @@ def write(
 
 def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], None]) -> list[str]:
     report("preparing the volume")
-    density = density_of(taken.volume, taken.modality)
-    outcome = outcome_of(taken, density)
+    volume = taken.volume.converted()
+    density = density_of(volume, taken.modality)
+    outcome = outcome_of(taken, volume, density)
     write_registration(folder, outcome)
     drawings = {}
     for view in outcome.registration.views:
@@ -86,7 +89,7 @@ def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], N
     return write_dicom(folder, outcome, density, report) if wanted.dicom else []
 
 
-def outcome_of(taken: Taken, density: Density) -> Outcome:
+def outcome_of(taken: Taken, volume: Volume, density: Density) -> Outcome:
     """The result as the command line would have it."""
     views = []
     for view in taken.views:
@@ -101,7 +104,7 @@ def outcome_of(taken: Taken, density: Density) -> Outcome:
         inputs["segmentation"] = _described(taken.segmentation_files)
     labels = () if taken.segmentation is None else tuple(taken.segmentation.names)
     return Outcome(
-        Registration(taken.volume, tuple(views), taken.made.get("timing_s", {})),
+        Registration(volume, tuple(views), taken.made.get("timing_s", {})),
         Confidence(**{**taken.confidence, "reasons": tuple(taken.confidence["reasons"])}),
         {view.xray.name: PoseUncertainty(np.array(view.covariance)) for view in taken.views},
         Overlay(taken.segmentation, labels, taken.markups),
