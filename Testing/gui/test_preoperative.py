@@ -200,3 +200,31 @@ def test_an_mr_is_registered_as_one_and_stays_one(application, desk, mr, files, 
     (back,) = [n for n in roles.result_nodes(slicer.mrmlScene) if n.GetNumberOfNodeReferences(roles.VIEW)]
     desk.selector.setCurrentNode(back)
     assert desk.preoperative._ui.modalityCombo.currentIndex == 1
+
+
+def test_a_verdict_is_about_the_volume_that_was_registered(application, ready):
+    import slicer
+    from xrayreg.images import Volume
+    from XrayRegistrationLib import roles
+    from XrayRegistrationLib.nodes import volume_of
+    from XrayRegistrationLib.scene import add_volume
+
+    ready.register._ui.rotationSlider.value = ready.register._ui.translationSlider.value = 0
+    run_to_the_end(application, ready)
+    ui, review = ready.preoperative._ui, ready.review._ui
+    application.click(review.acceptButton)
+    ui.planSelector.setCheckState(ui.planSelector.nodeFromIndex(0), 0)
+    views = roles.references(ready.session, roles.VIEW)
+    assert not any(view.GetNodeReference(roles.REPROJECTED) for view in views)
+    assert "accepted" in review.decisionLabel.text
+    ui.planSelector.setCheckState(ui.planSelector.nodeFromIndex(0), 2)
+    assert "Register again" in ui.preoperativeHint.text
+    taken = volume_of(ready.session.GetNodeReference(roles.VOLUME))
+    ui.volumeSelector.setCurrentNode(add_volume(slicer.mrmlScene, Volume(taken.hu, taken.grid, "other")))
+    assert review.verdictLabel.text == review.decisionLabel.text == ""
+    assert not review.reviewButton.enabled
+    assert not ready.export._ui.exportButton.enabled
+    assert ready.session.GetAttribute(roles.DECISION) is None
+    composite = slicer.app.layoutManager().sliceWidget("Xray1").sliceLogic().GetSliceCompositeNode()
+    assert not composite.GetForegroundVolumeID() and not composite.GetLabelVolumeID()
+    assert application.errors == []

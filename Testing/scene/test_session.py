@@ -23,6 +23,7 @@ from xrayreg.images import Xray
 from xrayreg.overlays import Mark
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
+from XrayRegistrationLib.choosing import choose, choose_modality
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
 from XrayRegistrationLib.nodes import camera_of, image_points_of, label_map_of, markup_of, volume_of, xray_of
@@ -291,3 +292,59 @@ def test_a_session_survives_saving(opened, session, tmp_path):
         assert array_of(first.GetNodeReference(roles.OUTLINES)).sum() == 2
         undo(back)  # references hold: nothing is found by name
         assert xray_of(first).name == "frontal"
+
+
+# --- What no longer holds ---
+
+
+def registered_and_accepted(session):
+    show(session, found_at(session, MOTION))
+    decide(session, "accepted", "fits")
+    return roles.references(session, roles.VIEW)
+
+
+@pytest.mark.parametrize("change", ["another CT", "no CT", "MR"])
+def test_another_volume_takes_all_that_was_found_with_the_one_before(opened, session, volume, change):
+    before = node_ids(opened.scene)
+    views = registered_and_accepted(session)
+    choose(session, roles.VOLUME, roles.references(session, roles.VOLUME))  # the same is no change
+    choose_modality(session, "CT")
+    assert session.GetAttribute(roles.DECISION) == "accepted"
+    poses = [camera_of(view).camera_from_patient for view in views]
+    if change == "MR":
+        choose_modality(session, "MR")
+    else:
+        other = add_volume(opened.scene, volume)
+        before |= {other.GetID(), other.GetDisplayNodeID()}
+        choose(session, roles.VOLUME, [other] if change == "another CT" else [])
+    for name in (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE):
+        assert session.GetAttribute(name) is None
+    for view, pose in zip(views, poses, strict=True):
+        assert view.GetAttribute(roles.COVARIANCE) is None
+        np.testing.assert_array_equal(camera_of(view).camera_from_patient, pose)
+    assert node_ids(opened.scene) == before
+
+
+def test_another_segmentation_or_plan_takes_what_was_drawn_of_the_one_before(
+    opened, session, labels, markups
+):
+    views = registered_and_accepted(session)
+    choose(session, roles.SEGMENTATION, [add_segmentation(opened.scene, labels)])
+    assert not any(view.GetNodeReference(roles.OUTLINES) for view in views)
+    assert not any(view.GetNodeReference(roles.OUTLINE_COLORS) for view in views)
+    assert all(view.GetNodeReference(roles.REPROJECTED) for view in views)
+    choose(session, roles.PLAN, [add_markup(opened.scene, markups[0])])
+    assert not any(view.GetNodeReference(roles.REPROJECTED) for view in views)
+    assert session.GetAttribute(roles.DECISION) == "accepted"
+
+
+def test_a_verdict_goes_with_a_view_that_it_is_about_and_with_no_other(session, registration):
+    from dataclasses import replace
+
+    registered_and_accepted(session)
+    add_view(session, replace(registration.views[0].xray, name="later"))
+    remove_view(session, 2)
+    assert session.GetAttribute(roles.DECISION) == "accepted"
+    remove_view(session, 0)
+    assert session.GetAttribute(roles.CONFIDENCE) is None
+    assert session.GetAttribute(roles.DECISION) is None

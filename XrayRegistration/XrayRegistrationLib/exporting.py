@@ -16,6 +16,7 @@ import slicer
 from xrayreg.errors import InputError
 
 from . import roles
+from .choosing import check_registered
 from .jobs import Job
 from .nodes import SceneVolume, label_map_of, markups_of, volume_of, xray_of
 from .results import SCENE_FILE
@@ -193,17 +194,7 @@ def save_scene(session, folder: Path) -> Path:
 
 
 def _view(node) -> TakenView:
-    if node.GetAttribute(roles.COVARIANCE) is None:
-        raise InputError(
-            "this X-ray has not been registered", where=roles.view_name(node), remedy="register again"
-        )
-    frame = roles.other_registered_frame(node)
-    if frame is not None:
-        raise InputError(
-            f"frame {roles.frame_of(node)} is shown, but frame {frame} was registered",
-            where=roles.view_name(node),
-            remedy="go back to it with the frame slider, or register again",
-        )
+    check_registered(node)
     start, similarity, covariance, file = (
         json.loads(node.GetAttribute(name) or "null")
         for name in (roles.INITIAL_CAMERA_FROM_PATIENT, roles.SIMILARITY, roles.COVARIANCE, roles.FILE)

@@ -11,7 +11,7 @@ from xrayreg.errors import InputError
 from xrayreg.images import landmarks_of
 
 from . import roles
-from .mrml import remove_references
+from .choosing import forget_drrs
 from .nodes import camera_of, defined_points, image_points_of, markup_of
 from .pointing import point_list
 from .session import xrays_at_start
@@ -109,7 +109,7 @@ def show_start(session, started: dict[str, tuple[tuple[str, ...], LandmarkPose]]
     cameras = [(xray, camera_of(xray).moved(pose.camera_from_patient)) for xray, (_, pose) in moved.items()]
     place_start(session, cameras)
     for xray, (labels, pose) in moved.items():
-        remove_references(xray, roles.DRR)
+        forget_drrs([xray])
         out = [label for label, agrees in zip(labels, pose.inliers, strict=True) if not agrees]
         xray.SetAttribute(roles.LEFT_OUT, json.dumps(out))
     return list(moved)

@@ -9,6 +9,7 @@ from xrayreg.errors import InputError
 from xrayreg.images import segment_bones
 
 from . import roles
+from .choosing import choose
 from .jobs import Job
 from .mrml import remove_node
 from .nodes import volume_of
@@ -86,4 +87,4 @@ def total_segmentation(session) -> None:
 def _choose(session, node, name: str) -> None:
     scene = session.GetScene()
     node.SetName(scene.GenerateUniqueName(f"{session.GetNodeReference(roles.VOLUME).GetName()} {name}"))
-    session.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
+    choose(session, roles.SEGMENTATION, [node])

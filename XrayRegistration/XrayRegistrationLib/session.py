@@ -14,6 +14,7 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
+from .choosing import forget_all, forget_result
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, segment_colors, xray_of
 from .overlays import OUTLINE_COLOR, Structure, outlined, show_marks, show_outlines
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from xrayreg.results import Outcome
 
     from .work import Found
-
-_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
 
 
 def add_outcome(scene, outcome: Outcome, found: Found):
@@ -72,8 +71,10 @@ def view_names(session) -> list[str]:
 
 
 def remove_view(session, number: int) -> None:
-    """Take the view and all that belongs to it out of the scene."""
+    """Take the view and all that belongs to it out of the scene; a verdict that is about it too goes."""
     node = session.GetNthNodeReference(roles.VIEW, number)
+    if node.GetAttribute(roles.COVARIANCE) is not None:
+        forget_result(session, [])
     session.RemoveNthNodeReferenceID(roles.VIEW, number)
     for role in roles.OF_A_VIEW:
         remove_references(node, role)
@@ -127,21 +128,8 @@ def undo(session) -> None:
     for node in roles.references(session, roles.VIEW):
         before = json.loads(node.GetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT))
         place_view(node, camera_of(node).moved(np.array(before)))
-        for role in (roles.COMPARISON, roles.DRR):
-            remove_references(node, role)
-    forget_result(session, roles.references(session, roles.VIEW))
+    forget_all(session)
     session.Modified()
-
-
-def forget_result(session, views: list) -> None:
-    """Take away the verdict, and what was found in these views; they stay where they are, with their DRRs."""
-    for node in views:
-        for role in (roles.OUTLINES, roles.OUTLINE_COLORS, roles.REPROJECTED):
-            remove_references(node, role)
-        for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):
-            node.RemoveAttribute(name)
-    for name in _OF_A_RESULT:
-        session.RemoveAttribute(name)
 
 
 def decide(session, decision: str, comment: str) -> None:

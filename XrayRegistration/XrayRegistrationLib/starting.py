@@ -11,10 +11,10 @@ from xrayreg.errors import InputError
 from xrayreg.geometry import Camera, Offsets, motion_of, offsets_of
 
 from . import roles
+from .choosing import forget_result
 from .mrml import world_from_node
 from .nodes import camera_of, volume_of
 from .scene import place_view
-from .session import forget_result
 from .slices import follow
 
 

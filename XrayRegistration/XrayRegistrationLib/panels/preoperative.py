@@ -58,26 +58,22 @@ class PreoperativePanel:
             self._job = None
 
     def _on_volume(self, node):
-        self._refer(roles.VOLUME, node)
+        self._choose(roles.VOLUME, [node] if node else [])
 
     def _on_modality(self, index):
         session = self._desk.session
         if self._refreshing or session is None:
             return
-        session.SetAttribute(roles.MODALITY, _MODALITIES[index])
-        self._desk.refresh()
+        from ..choosing import choose_modality
+
+        choose_modality(session, _MODALITIES[index])
+        self._follow()
 
     def _on_segmentation(self, node):
-        self._refer(roles.SEGMENTATION, node)
+        self._choose(roles.SEGMENTATION, [node] if node else [])
 
     def _on_plan(self):
-        session = self._desk.session
-        if self._refreshing or session is None:
-            return
-        session.RemoveNodeReferenceIDs(roles.PLAN)
-        for node in self._ui.planSelector.checkedNodes():
-            session.AddNodeReferenceID(roles.PLAN, node.GetID())
-        self._desk.refresh()
+        self._choose(roles.PLAN, list(self._ui.planSelector.checkedNodes()))
 
     def _on_bones(self, checked=False):
         if self.busy:
@@ -122,12 +118,19 @@ class PreoperativePanel:
             self._desk.show(error)
         self._desk.refresh()
 
-    def _refer(self, role, node):
+    def _choose(self, role, nodes):
         session = self._desk.session
         if self._refreshing or session is None:
             return
-        session.SetNodeReferenceID(role, node.GetID() if node else None)
+        from ..choosing import choose
+
+        choose(session, role, nodes)
+        self._follow()
+
+    def _follow(self):
+        """All panels and views follow; a result may be gone."""
         self._desk.refresh()
+        self._desk.blendViews()
 
 
 def _hint(session):
@@ -138,9 +141,20 @@ def _hint(session):
     odd = _odd(volume, roles.modality_of(session) == "MR")
     if odd:
         return odd
+    if _is_undrawn(session, roles.SEGMENTATION, roles.OUTLINES):
+        return _("Register again to see this segmentation on the X-rays.")
+    if _is_undrawn(session, roles.PLAN, roles.REPROJECTED):
+        return _("Register again to see this plan on the X-rays.")
     if session.GetNodeReference(roles.SEGMENTATION) is None:
         return _("Choose or make a segmentation to see outlines of bones (optional), then add X-rays below.")
     return _("Next, add X-rays below.")
+
+
+def _is_undrawn(session, chosen, drawn):
+    """Whether something was chosen after the registration, so that no X-ray shows it."""
+    if session.GetAttribute(roles.CONFIDENCE) is None or session.GetNodeReference(chosen) is None:
+        return False
+    return all(view.GetNodeReference(drawn) is None for view in roles.references(session, roles.VIEW))
 
 
 def _odd(volume, is_mr):

@@ -1,0 +1,75 @@
+"""What a session is about, and what no longer holds when that changes. Light to import."""
+
+from xrayreg.errors import InputError
+
+from . import roles
+from .mrml import remove_references
+
+_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
+_DRAWN_OF = {roles.SEGMENTATION: (roles.OUTLINES, roles.OUTLINE_COLORS), roles.PLAN: (roles.REPROJECTED,)}
+
+
+def choose(session, role: str, nodes: list) -> None:
+    """Give a session another volume, segmentation or plan; what came of the one before goes."""
+    if nodes == roles.references(session, role):
+        return
+    session.RemoveNodeReferenceIDs(role)
+    for node in nodes:
+        session.AddNodeReferenceID(role, node.GetID())
+    if role == roles.VOLUME:
+        forget_all(session)
+        return
+    for view in roles.references(session, roles.VIEW):
+        for each in _DRAWN_OF[role]:
+            remove_references(view, each)
+
+
+def choose_modality(session, modality: str) -> None:
+    """Say what the volume is, "CT" or "MR"; what was found when it was said to be the other goes."""
+    if modality != roles.modality_of(session):
+        session.SetAttribute(roles.MODALITY, modality)
+        forget_all(session)
+
+
+def check_registered(xray) -> None:
+    """Raise InputError if the session's result is not about what this X-ray shows."""
+    name, frame = roles.view_name(xray), roles.other_registered_frame(xray)
+    if xray.GetAttribute(roles.COVARIANCE) is None:
+        raise InputError("this X-ray has not been registered", where=name, remedy="register again")
+    if frame is not None:
+        raise InputError(
+            f"frame {roles.frame_of(xray)} is shown, but frame {frame} was registered",
+            where=name,
+            remedy="go back to it with the frame slider, or register again",
+        )
+
+
+def forget_all(session) -> None:
+    """Take away all that was found and drawn; the views stay where they are."""
+    views = roles.references(session, roles.VIEW)
+    forget_result(session, views)
+    forget_drrs(views)
+
+
+def forget_result(session, views: list) -> None:
+    """Take away the verdict, and what was found in these views; they stay where they are, with their DRRs."""
+    forget_overlays(views)
+    for node in views:
+        for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):
+            node.RemoveAttribute(name)
+    for name in _OF_A_RESULT:
+        session.RemoveAttribute(name)
+
+
+def forget_overlays(views: list) -> None:
+    """Take outlines and plan off these X-rays."""
+    for node in views:
+        for role in (role for drawn in _DRAWN_OF.values() for role in drawn):
+            remove_references(node, role)
+
+
+def forget_drrs(views: list) -> None:
+    """Take DRRs, and what was made of them, off these X-rays."""
+    for node in views:
+        for role in (roles.COMPARISON, roles.DRR):
+            remove_references(node, role)
