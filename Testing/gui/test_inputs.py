@@ -119,6 +119,7 @@ def test_the_slider_scrolls_through_a_run_and_the_frame_of_the_registration_is_k
 ):
     import slicer
     from xrayreg.images import read_xray
+    from XrayRegistrationLib import roles
     from XrayRegistrationLib.nodes import camera_of
 
     ui, path = desk.xrays._ui, write_run(tmp_path / "run.dcm", files.views[0])
@@ -138,8 +139,19 @@ def test_the_slider_scrolls_through_a_run_and_the_frame_of_the_registration_is_k
     desk.register._ui.rotationSlider.value = desk.register._ui.translationSlider.value = 0
     run_to_the_end(application, desk)
     assert "registered on" not in ui.xrayTable.item(1, 2).text()
+    review, over = desk.review._ui, views_of(desk)[1]
+    assert review.acceptButton.enabled
+    review.compareComboBox.setCurrentIndex(review.compareComboBox.findText("Difference"))
+    compared = over.GetNodeReference(roles.COMPARISON).GetImageData()
     ui.frameSlider.value = 3
+    assert over.GetNodeReference(roles.COMPARISON).GetImageData() is not compared  # with what is seen now
     assert ui.xrayTable.item(1, 2).text().endswith("(registered on frame 2)")
+    assert "frame 3 is shown, but frame 2 was registered" in review.verdictLabel.text
+    assert not review.acceptButton.enabled
+    ui.frameSlider.value = 2
+    assert "frame 3" not in review.verdictLabel.text
+    assert review.acceptButton.enabled
+    ui.frameSlider.value = 3
     desk.export._ui.exportFolder.currentPath = str(tmp_path / "out")
     application.click(desk.export._ui.writeButton)
     assert "frame 3 is shown, but frame 2 was registered" in application.errors.pop()
@@ -174,6 +186,22 @@ def test_linked_runs_scroll_together_and_a_turning_c_arm_turns_its_view(applicat
     # LAO 80, cranial 10 and two steps of 4 and -1 degrees.
     found = carm_from_camera(camera_of(views_of(desk)[1]), 700.0)
     assert (found.primary_deg, found.secondary_deg) == pytest.approx((88, 8), abs=1e-6)
+    assert application.errors == []
+
+
+def test_a_turned_c_arm_leaves_nothing_of_the_former_pose(application, desk, files, tmp_path):
+    from XrayRegistrationLib import roles
+
+    add(application, desk, write_run(tmp_path / "turning.dcm", files.views[1], (4.0, -1.0)))
+    desk.register._ui.rotationSlider.value = desk.register._ui.translationSlider.value = 0
+    run_to_the_end(application, desk)
+    review, (node,) = desk.review._ui, views_of(desk)
+    review.compareComboBox.setCurrentIndex(review.compareComboBox.findText("Checkerboard"))
+    assert review.structureList.count > 0
+    desk.xrays._ui.frameSlider.value = 2
+    drawn = (roles.DRR, roles.COMPARISON, roles.OUTLINES, roles.OUTLINE_COLORS, roles.REPROJECTED)
+    assert [node.GetNumberOfNodeReferences(role) for role in drawn] == [0] * 5
+    assert review.structureList.count == 0
     assert application.errors == []
 
 

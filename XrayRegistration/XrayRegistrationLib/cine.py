@@ -13,7 +13,7 @@ from xrayreg.geometry import read_camera_file
 from xrayreg.images import Xray, XrayGeometry, read_xray
 
 from . import roles
-from .mrml import remove_references
+from .choosing import forget_drrs, forget_overlays
 from .nodes import camera_of
 from .scene import place_view, show_pixels
 
@@ -94,6 +94,6 @@ def _show(xray, source: dict, image: Xray) -> bool:
     xray.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
     place_view(xray, camera.moved_as(before, after))
     xray.RemoveAttribute(roles.BEFORE_HAND)  # that was with the C-arm as it stood before
-    for role in (roles.DRR, roles.OUTLINES, roles.REPROJECTED):
-        remove_references(xray, role)
+    forget_drrs([xray])
+    forget_overlays([xray])
     return True

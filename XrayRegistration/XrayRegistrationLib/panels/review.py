@@ -76,7 +76,10 @@ class ReviewPanel:
             expected=sure["expected_tre_mm"], p95=sure["p95_tre_mm"]
         )
         headline = f"<b style='color:{_COLORS[verdict]}'>{words[verdict]} ({verdict})</b>"
-        ui.verdictLabel.text = f"{headline}<br>{error}"
+        odd = _not_registered(views)
+        told = "".join(f"<br><b style='color:{_COLORS['reject']}'>{text}</b>" for text in odd)
+        ui.verdictLabel.text = f"{headline}<br>{error}{told}"
+        ui.acceptButton.enabled = not odd
         ui.reasonsLabel.text = "<br>".join(f"• {reason}" for reason in sure["reasons"])
         decision = session.GetAttribute(roles.DECISION)
         ui.decisionLabel.text = _("Decision: {decision}").format(decision=decision) if decision else ""
@@ -163,6 +166,21 @@ def _comparisons():
         roles.EDGES: _("Edges of the DRR"),
         roles.FLICKER: _("Flicker"),
     }
+
+
+def _not_registered(views):
+    """What is seen that the verdict is not about, in words."""
+    from xrayreg.errors import InputError
+
+    from ..choosing import check_registered
+
+    found = []
+    for view in views:
+        try:
+            check_registered(view)
+        except InputError as error:
+            found.append(str(error))
+    return found
 
 
 def _structures(views):

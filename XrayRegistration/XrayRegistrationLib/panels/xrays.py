@@ -141,14 +141,14 @@ class XraysPanel:
             runs = [
                 xray for xray in roles.references(self._desk.session, roles.VIEW) if roles.frames_of(xray) > 1
             ]
-        moved = False
+        show = self._desk.blendViews
         try:
-            moved = show_frames(runs, int(value))
+            if show_frames(runs, int(value)):
+                show = self._desk.showViews
         except Exception as error:
             self._desk.show(error)
-        self.refresh(self._desk.session)
-        if moved:
-            self._desk.showViews()
+        self._desk.refresh()
+        show()
 
     def _on_mask(self, checked=False):
         from ..masks import add_mask_curve
