@@ -166,6 +166,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Another module comes: the mouse is not this one's any more, and nothing moves by itself."""
         self.manual.stop()
         self.review.pause()
+        self.stopPlacing()
 
     @property
     def session(self):
@@ -239,7 +240,14 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.manual.close()
         self.show(error)
 
+    def stopPlacing(self):
+        """A click must not place a point of what is not shown any more."""
+        from XrayRegistrationLib.pointing import stop_placing
+
+        stop_placing()
+
     def onSessionChanged(self, node=None):
+        self.stopPlacing()
         self.refresh()
         self.showViews()
 

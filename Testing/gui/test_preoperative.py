@@ -226,5 +226,6 @@ def test_a_verdict_is_about_the_volume_that_was_registered(application, ready):
     assert not ready.export._ui.exportButton.enabled
     assert ready.session.GetAttribute(roles.DECISION) is None
     composite = slicer.app.layoutManager().sliceWidget("Xray1").sliceLogic().GetSliceCompositeNode()
-    assert not composite.GetForegroundVolumeID() and not composite.GetLabelVolumeID()
+    assert not composite.GetForegroundVolumeID()
+    assert not composite.GetLabelVolumeID()
     assert application.errors == []

@@ -463,3 +463,44 @@ def test_only_refining_is_kept_with_the_session(application, ready, monkeypatch)
     assert searched == [None]
     ui.startComboBox.currentIndex = 0
     assert ui.rotationSlider.enabled
+
+
+# --- Placing points while the mouse moves X-rays, and when what is placed on goes ---
+
+
+def is_placing():
+    from XrayRegistrationLib.pointing import is_placing
+
+    return is_placing()
+
+
+def test_a_click_that_places_a_landmark_moves_nothing(application, with_landmarks, by_hand, red):
+    seen = []
+    red.interactor.AddObserver("LeftButtonPressEvent", lambda caller, event: seen.append(event))
+    node = views_of(with_landmarks)[0]
+    by_hand.mouseButton.checked = True
+    application.click(with_landmarks.landmarks._ui.placeOnXrayButton)
+    before = camera(node).camera_from_patient
+    red.drag(node, (80, 70), (110, 60))
+    assert len(seen) == 1  # the view's own, which places the point
+    np.testing.assert_array_equal(camera(node).camera_from_patient, before)
+    by_hand.mouseButton.checked = False
+    by_hand.mouseButton.checked = True  # asked for anew, it is the mouse that counts
+    assert not is_placing()
+    red.drag(node, (80, 70), (110, 60))
+    assert len(seen) == 1
+    assert np.abs(camera(node).camera_from_patient - before).max() > 1
+
+
+@pytest.mark.parametrize("what", ["session", "module", "view"])
+def test_placing_ends_with_what_it_is_about(application, with_landmarks, what):
+    application.click(with_landmarks.landmarks._ui.placeOnXrayButton)
+    assert is_placing()
+    if what == "session":
+        with_landmarks.selector.addNode()
+    elif what == "module":
+        with_landmarks.exit()
+    else:
+        with_landmarks.xrays._ui.xrayTable.selectRow(0)
+        application.click(with_landmarks.xrays._ui.removeButton)
+    assert not is_placing()

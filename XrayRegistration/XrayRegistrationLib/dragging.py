@@ -1,6 +1,7 @@
 """X-rays moved with the mouse in Slicer's slice views.
 
-We are asked before the view's own handling of the mouse, and keep from it what starts on an X-ray of ours.
+We are asked before the view's own handling of the mouse, and keep from it what starts on an X-ray of ours,
+but for clicks that place points.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from xrayreg.geometry import flip_ras_lps
 
 from .mrml import matrix_array
 from .nodes import camera_of
+from .pointing import is_placing
 from .slices import slice_widgets
 
 _PRIORITY = 10.0  # the views' own is 0
@@ -81,7 +83,7 @@ class Dragging:
     def _press(self, widget, interactor, event: str) -> bool:
         """Whether the event is ours: a button pressed or the wheel rolled on an X-ray."""
         xray = self._xray_in(widget)
-        if xray is None or event not in {**_BUTTONS, **_NOTCHES}:
+        if xray is None or event not in {**_BUTTONS, **_NOTCHES} or is_placing():
             return False
         if event in _NOTCHES:
             self._on_wheel(xray, _NOTCHES[event])

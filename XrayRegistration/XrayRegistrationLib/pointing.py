@@ -34,7 +34,14 @@ def start_placing(points, several: bool) -> None:
     interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.Place)
 
 
+def is_placing() -> bool:
+    """Whether the user's next click places a point, of whatever."""
+    mode = slicer.app.applicationLogic().GetInteractionNode().GetCurrentInteractionMode()
+    return mode == slicer.vtkMRMLInteractionNode.Place
+
+
 def stop_placing() -> None:
-    """The mouse turns and shifts views again."""
-    interaction = slicer.app.applicationLogic().GetInteractionNode()
-    interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.ViewTransform)
+    """The next click places nothing any more."""
+    if is_placing():
+        interaction = slicer.app.applicationLogic().GetInteractionNode()
+        interaction.SetCurrentInteractionMode(slicer.vtkMRMLInteractionNode.ViewTransform)

@@ -118,7 +118,9 @@ class ManualPanel:
             self._dragging = None
         if checked:
             from ..dragging import Dragging
+            from ..pointing import stop_placing
 
+            stop_placing()
             self._dragging = Dragging(self._views, self._on_drag, self._on_wheel)
 
     def _views(self):

@@ -125,8 +125,10 @@ class XraysPanel:
             self._desk.showViews()
 
     def _on_remove(self, checked=False):
+        from ..pointing import stop_placing
         from ..session import remove_view
 
+        stop_placing()
         remove_view(self._desk.session, self._ui.xrayTable.currentRow())
         self._desk.refresh()
         self._desk.showViews()
