@@ -314,3 +314,20 @@ def test_nothing_is_observed_in_another_session_or_after_the_module_is_closed(ap
     line.GetNthControlPointPosition(0, ends[1])
     np.testing.assert_array_equal(ends[0], ends[1])
     assert application.exceptions == []
+
+
+def test_a_comment_is_about_one_result(application, registered):
+    ui, first = registered.review._ui, registered.session
+    ui.commentEdit.text = "both views fit"
+    registered.refresh()
+    assert ui.commentEdit.text == "both views fit"  # still being written
+    registered.selector.addNode()
+    assert ui.commentEdit.text == ""
+    registered.selector.setCurrentNode(first)
+    ui.commentEdit.text = "both views fit"
+    application.click(ui.acceptButton)
+    registered.selector.addNode()
+    registered.selector.setCurrentNode(first)
+    assert ui.commentEdit.text == "both views fit"
+    run_to_the_end(application, registered)
+    assert ui.commentEdit.text == ""

@@ -17,6 +17,7 @@ class ReviewPanel:
     def __init__(self, desk, ui):
         self._desk, self._ui = desk, ui
         self._refreshing = False
+        self._commented = None  # the result that the comment is about
         self._flicker, self._drr_is_up = qt.QTimer(ui.reviewButton), True  # both end together
         self._flicker.setInterval(_FLICKER_MS)
         self._flicker.timeout.connect(self._on_flicker)
@@ -66,6 +67,9 @@ class ReviewPanel:
         for widget in (ui.commentEdit, ui.acceptButton, ui.rejectButton, ui.undoButton):
             widget.enabled = text is not None
         self._refresh_pictures(views, drawn)
+        about = None if session is None else (session.GetID(), text)
+        if about != self._commented:
+            self._commented, ui.commentEdit.text = about, ""
         if text is None:
             ui.verdictLabel.text = ui.reasonsLabel.text = ui.decisionLabel.text = ""
             return
