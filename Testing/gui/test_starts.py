@@ -465,6 +465,47 @@ def test_only_refining_is_kept_with_the_session(application, ready, monkeypatch)
     assert ui.rotationSlider.enabled
 
 
+def test_errors_of_landmarks_follow_a_view_that_is_moved_by_hand(application, with_landmarks, files, by_hand):
+    place_all(application, with_landmarks, files, count=2)
+    before = [error_cell(with_landmarks, 0, column) for column in (1, 2)]
+    by_hand.rightSlider.value = 30
+    after = [error_cell(with_landmarks, 0, column) for column in (1, 2)]
+    assert all(a != b for a, b in zip(before, after, strict=True))
+    with_landmarks.cleanup()
+    assert application.exceptions == []
+
+
+def test_what_was_found_goes_view_by_view(application, ready, by_hand):
+    from XrayRegistrationLib import roles
+
+    for node in views_of(ready):
+        node.SetAttribute(roles.RIG, "null")
+    ready.register._ui.rotationSlider.value = ready.register._ui.translationSlider.value = 0
+    run_to_the_end(application, ready)
+    application.wait_until(lambda: by_hand.motions.enabled)
+    similarities = lambda: [ready.xrays._ui.xrayTable.item(row, 2).text() != "" for row in (0, 1)]  # noqa: E731
+    assert similarities() == [True, True]
+    by_hand.viewComboBox.currentIndex = 0
+    by_hand.upSlider.value += 5
+    assert similarities() == [False, True]
+    assert ready.review._ui.structureList.count > 0
+    by_hand.viewComboBox.currentIndex = 1
+    by_hand.upSlider.value += 5
+    assert similarities() == [False, False]
+    assert ready.review._ui.structureList.count == 0
+
+
+def test_a_volume_behind_the_source_is_told(application, ready, by_hand):
+    from xrayreg.geometry import translation
+    from XrayRegistrationLib.scene import place_view
+
+    (node, _) = views_of(ready)
+    away = translation(np.array([0.0, 0, -2000]))
+    place_view(node, camera(node).moved(away @ camera(node).camera_from_patient))
+    ready.refresh()
+    assert "behind the X-ray source" in by_hand.manualHint.text
+
+
 # --- Placing points while the mouse moves X-rays, and when what is placed on goes ---
 
 

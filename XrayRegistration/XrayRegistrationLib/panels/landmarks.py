@@ -5,6 +5,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from .. import roles
+from ..watching import Watch
+from .boxes import offer
 
 
 class LandmarksPanel:
@@ -13,7 +15,7 @@ class LandmarksPanel:
     def __init__(self, desk, ui):
         self._desk, self._ui = desk, ui
         self._refreshing = False
-        self._watched = []
+        self._placed, self._changed = Watch(desk, self._on_placed), Watch(desk, self._on_points)
         self._job = None
         ui.landmarkSelector.currentNodeChanged.connect(self._on_list)
         ui.landmarkView.currentTextChanged.connect(self._on_view)
@@ -27,11 +29,7 @@ class LandmarksPanel:
         ui.landmarksButton.enabled = bool(views) and not self._desk.busy
         self._refreshing = True
         ui.landmarkSelector.setCurrentNode(session.GetNodeReference(roles.LANDMARKS) if views else None)
-        names = [roles.view_name(node) for node in views]
-        box = ui.landmarkView
-        if [box.itemText(number) for number in range(box.count)] != names:
-            box.clear()
-            box.addItems(names)
+        offer(ui.landmarkView, views)
         self._refreshing = False
         self._watch(session, views)
         self._show()
@@ -42,6 +40,8 @@ class LandmarksPanel:
 
     def abandon(self):
         """The scene goes away or the module closes."""
+        self._placed.only([])
+        self._changed.only([])
         if self._job is not None:
             self._job.abandon()
             self._job = None
@@ -58,19 +58,14 @@ class LandmarksPanel:
         return self._desk.session.GetNthNodeReference(roles.VIEW, self._ui.landmarkView.currentIndex)
 
     def _watch(self, session, views):
-        """Points that are placed, dragged, renamed or removed show at once."""
-        lists = [] if session is None else [session.GetNodeReference(roles.LANDMARKS)]
+        """Points that are placed, dragged, renamed or removed show at once, and so do views that move."""
+        lists = [session.GetNodeReference(roles.LANDMARKS)] if views else []
         lists = [node for node in [*lists, *(v.GetNodeReference(roles.LANDMARKS_2D) for v in views)] if node]
-        if lists == self._watched:
-            return
-        self._desk.removeObservers(self._on_placed)
-        self._desk.removeObservers(self._on_points)
-        events = slicer.vtkMRMLMarkupsNode
-        for node in lists:
-            self._desk.addObserver(node, events.PointPositionDefinedEvent, self._on_placed)
-            for event in (events.PointModifiedEvent, events.PointRemovedEvent):
-                self._desk.addObserver(node, event, self._on_points)
-        self._watched = lists
+        kind, moved = slicer.vtkMRMLMarkupsNode, slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        changes = (kind.PointModifiedEvent, kind.PointRemovedEvent)
+        detectors = [(view.GetNodeReference(roles.DETECTOR), moved) for view in views] if lists else []
+        self._placed.only((node, kind.PointPositionDefinedEvent) for node in lists)
+        self._changed.only([*((node, event) for node in lists for event in changes), *detectors])
 
     def _show(self):
         """The table, and whose turn it is."""

@@ -3,6 +3,7 @@
 from slicer.i18n import tr as _
 
 from .. import layouts, roles, screen
+from .boxes import offer
 
 
 class LayoutPanel:
@@ -26,10 +27,7 @@ class LayoutPanel:
         ui = self._ui
         views = [] if session is None else roles.references(session, roles.VIEW)
         ui.viewsButton.enabled = bool(views)
-        names = [roles.view_name(xray) for xray in views]
-        if names != [ui.xrayComboBox.itemText(number) for number in range(ui.xrayComboBox.count)]:
-            ui.xrayComboBox.clear()
-            ui.xrayComboBox.addItems(names)
+        offer(ui.xrayComboBox, views)
         layout = screen.layout()
         kind = layouts.kind_of(layout)
         ui.layoutComboBox.currentIndex = -1 if kind is None else layouts.KINDS.index(kind)

@@ -5,6 +5,7 @@ from functools import partial
 from slicer.i18n import tr as _
 
 from .. import roles
+from .boxes import offer
 
 _WHEEL_MM = 10.0
 
@@ -36,7 +37,9 @@ class ManualPanel:
         can_start = session is not None and session.GetNodeReference(roles.VOLUME) is not None
         can_start = can_start and session.GetNumberOfNodeReferences(roles.VIEW) > 0
         ui.manualButton.enabled = can_start and not self._desk.busy
-        self._fill([roles.view_name(node) for node in self._views()] if can_start else [])
+        self._refreshing = True
+        offer(ui.viewComboBox, self._views() if can_start else [])
+        self._refreshing = False
         is_open = ui.manualButton.enabled and not ui.manualButton.collapsed
         is_ready = is_open and self._prepared(session)
         ui.motions.enabled = is_ready
@@ -68,22 +71,20 @@ class ManualPanel:
         self._ui.manualHint.text = "" if is_ready else _("Preparing the CT")
         return is_ready
 
-    def _fill(self, names):
-        box = self._ui.viewComboBox
-        if [box.itemText(number) for number in range(box.count)] != names:
-            self._refreshing = True
-            box.clear()
-            box.addItems(names)
-            self._refreshing = False
-
     def _chosen(self):
         """The X-ray's node."""
         return self._desk.session.GetNthNodeReference(roles.VIEW, self._ui.viewComboBox.currentIndex)
 
     def _show_offsets(self, session):
+        from xrayreg.errors import InputError
+
         from ..starting import offsets
 
-        now = offsets(session, self._chosen())
+        try:
+            now = offsets(session, self._chosen())
+        except InputError as error:
+            self._ui.manualHint.text = str(error)
+            return
         self._refreshing = True
         for name, slider in self._sliders.items():
             slider.value = getattr(now, name)
@@ -151,7 +152,7 @@ class ManualPanel:
         from ..starting import moving_together
 
         session = self._desk.session
-        had_result = session.GetAttribute(roles.CONFIDENCE) is not None
+        had_result = session.GetAttribute(roles.CONFIDENCE) or xray.GetAttribute(roles.COVARIANCE)
         try:
             change(session, xray, *how)
         except InputError as error:

@@ -5,6 +5,7 @@ from slicer.i18n import tr as _
 
 from .. import roles
 from ..watching import Watch
+from .boxes import offer
 
 
 class PointsPanel:
@@ -20,10 +21,7 @@ class PointsPanel:
         ui = self._ui
         views = [] if session is None else roles.references(session, roles.VIEW)
         ui.pointsButton.enabled = len(views) > 1 and not self._desk.busy
-        names, chosen = [roles.view_name(node) for node in views], ui.viewComboBox.currentIndex
-        ui.viewComboBox.clear()
-        ui.viewComboBox.addItems(names)
-        ui.viewComboBox.setCurrentIndex(min(max(chosen, 0), len(names) - 1))
+        offer(ui.viewComboBox, views)
         self._follow(session, views)
         self._show(session, views)
 

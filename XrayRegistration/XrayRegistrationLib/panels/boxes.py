@@ -1,0 +1,12 @@
+"""Combo boxes that several panels have."""
+
+from .. import roles
+
+
+def offer(box, views):
+    """Let the user choose one of these X-rays; the choice stays where it can."""
+    names, chosen = [roles.view_name(view) for view in views], box.currentIndex
+    if [box.itemText(number) for number in range(box.count)] != names:
+        box.clear()
+        box.addItems(names)
+        box.currentIndex = min(max(chosen, 0), len(names) - 1)
