@@ -105,6 +105,17 @@ def test_a_point_that_is_not_placed_yet_does_not_count(result):
     assert update(result) == []
 
 
+def test_a_point_behind_one_without_a_place_keeps_its_number(result):
+    for xray in views_of(result):
+        show(xray, SPOT, "1")
+        points = show(xray, OTHER, "2")
+    points.UnsetNthControlPointPosition(0)
+    first, second = update(result)
+    assert (first.number, first.views, first.place) == ("1", (0,), None)
+    assert (second.number, second.views) == ("2", (0, 1))
+    np.testing.assert_allclose(second.place.point, OTHER, atol=1e-6)
+
+
 def test_rays_that_do_not_cross_are_told(result):
     frontal, oblique = views_of(result)
     place_view(oblique, camera_of(oblique).moved(camera_of(frontal).camera_from_patient))

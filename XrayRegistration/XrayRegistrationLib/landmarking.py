@@ -12,7 +12,7 @@ from xrayreg.images import landmarks_of
 
 from . import roles
 from .choosing import forget_drrs
-from .nodes import camera_of, defined_points, image_points_of, markup_of
+from .nodes import camera_of, defined_points, labelled_on, markup_of
 from .pointing import point_list
 from .session import xrays_at_start
 from .starting import place_start
@@ -61,7 +61,7 @@ def errors_px(session) -> dict[str, list[float | None]]:
     rows: dict[str, list] = {label: [None] * len(views) for label in points}
     for column, xray in enumerate(views):
         camera = camera_of(xray)
-        for label, at in _placed(xray):
+        for label, at in labelled_on(xray, roles.LANDMARKS_2D):
             seen = camera.project(points.get(label, np.full(3, np.nan)))
             row = rows.setdefault(label, [None] * len(views))
             row[column] = float(np.linalg.norm(seen - at))
@@ -120,17 +120,9 @@ def _labels(points) -> tuple[str, ...]:
     return () if points is None else tuple(label.strip() for label in markup_of(points).labels)
 
 
-def _placed(xray) -> list[tuple[str, np.ndarray]]:
-    """Labels and pixels (2,) of a view's landmarks."""
-    node = xray.GetNodeReference(roles.LANDMARKS_2D)
-    if node is None:
-        return []
-    return list(zip(_labels(node), image_points_of(node, xray), strict=True))
-
-
 def _by_label(xray) -> dict[str, tuple[float, float]]:
     """The pixels of a view's landmarks that have a label."""
-    placed = [(label, at) for label, at in _placed(xray) if label]
+    placed = [(label, at) for label, at in labelled_on(xray, roles.LANDMARKS_2D) if label]
     labels = [label for label, _ in placed]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:

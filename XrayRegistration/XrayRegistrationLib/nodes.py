@@ -132,6 +132,15 @@ def image_points_of(points, xray) -> np.ndarray:
     return camera_of(xray).project(markup_of(points).points)
 
 
+def labelled_on(xray, role: str) -> list[tuple[str, np.ndarray]]:
+    """Label, without blanks around it, and pixel (2,) of each point in a view's list under ``role``."""
+    node = xray.GetNodeReference(role)
+    if node is None:
+        return []
+    labels = (label.strip() for label in markup_of(node).labels)
+    return list(zip(labels, image_points_of(node, xray), strict=True))
+
+
 def xray_of(node) -> Xray:
     """The X-ray of a view's node without what is masked by hand; its camera stands where the scene shows it.
 

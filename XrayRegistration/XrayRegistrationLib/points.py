@@ -15,7 +15,7 @@ from xrayreg.geometry import Triangulated, epipolar_segment, flip_ras_lps, trian
 
 from . import roles
 from .mrml import remove_node, remove_references
-from .nodes import camera_of, image_points_of
+from .nodes import camera_of, labelled_on
 from .overlays import add_markup_on, on_detector
 from .pointing import point_list, start_placing, stop_placing
 
@@ -95,14 +95,9 @@ def update(session) -> list[Shown]:
 
 def _pixels(xray) -> dict[str, np.ndarray]:
     """(2,) pixel of each point that the user has shown in a view, by number; of two the first counts."""
-    points = xray.GetNodeReference(roles.POINTS_HERE)
-    if points is None or points.GetNumberOfControlPoints() == 0:
-        return {}
-    found = {}
-    for number, pixel in enumerate(image_points_of(points, xray)):
-        # One that still hangs on the mouse pointer is not there yet.
-        if points.GetNthControlPointPositionStatus(number) == points.PositionDefined:
-            found.setdefault(points.GetNthControlPointLabel(number), pixel)
+    found: dict[str, np.ndarray] = {}
+    for number, pixel in labelled_on(xray, roles.POINTS_HERE):
+        found.setdefault(number, pixel)
     return found
 
 
