@@ -39,7 +39,8 @@ def load_xray(
     centre = volume_of(session.GetNodeReference(roles.VOLUME)).grid.centre_patient
     source = source_of_file(path, camera_path, None if camera_path else geometry, centre, frame_count(path))
     image = read_source(source)
+    file = {"path": str(path), "sha256": sha256(Path(path))}
     node = add_view(session, image)
-    node.SetAttribute(roles.FILE, json.dumps({"path": str(path), "sha256": sha256(Path(path))}))
+    node.SetAttribute(roles.FILE, json.dumps(file))
     keep_source(node, source, image)
     return node
