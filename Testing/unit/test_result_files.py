@@ -107,6 +107,7 @@ def test_the_report_stands_alone_and_whatever_people_wrote_is_only_text(tmp_path
     page, text = page_of(tmp_path, outcome_of(review="accepted", comment=evil))
     assert not {"script", "i", "a", "iframe", "link"} & set(page.tags)
     assert page.tags.count("b") == 1  # the verdict's; none of the views' names
+    assert "Volume" in page.texts  # which may be an MR
     assert page.tags.count("img") == 4
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert f"Reviewer: accepted. Comment: {evil}" in text

@@ -69,7 +69,7 @@ def _write_view(
     drr = render(density, view.camera).cpu().numpy()
     for kind, image, mask, what in (
         ("xray", view.xray.line_integrals, view.xray.mask, "X-ray with the geometry of a "),
-        ("drr", drr, np.ones(drr.shape, bool), "SIMULATED X-ray (DRR of the CT) with the geometry of a "),
+        ("drr", drr, np.ones(drr.shape, bool), "SIMULATED X-ray (DRR of the volume) with the geometry of a "),
     ):
         write_dicom_line_integrals(
             folder / f"{kind}_{view.name}.dcm",

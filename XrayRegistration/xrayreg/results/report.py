@@ -57,7 +57,7 @@ def _judged(outcome: Outcome) -> list[str]:
 
 def _inputs(inputs: dict) -> list[tuple[str, str, str]]:
     """Names alone: folders tell of patients."""
-    named = [("CT", inputs["volume"]), *(("X-ray", each) for each in inputs["xrays"])]
+    named = [("Volume", inputs["volume"]), *(("X-ray", each) for each in inputs["xrays"])]
     if "segmentation" in inputs:
         named.append(("Segmentation", inputs["segmentation"]))
     return [
