@@ -316,6 +316,20 @@ def test_nothing_is_observed_in_another_session_or_after_the_module_is_closed(ap
     assert application.exceptions == []
 
 
+def test_the_plan_is_said_to_be_shown_when_it_is(application, registered):
+    from XrayRegistrationLib import roles
+
+    ui = registered.review._ui
+    ui.planCheckBox.checked = False
+    registered.refresh()
+    assert not ui.planCheckBox.checked
+    run_to_the_end(application, registered)
+    marks = roles.references(views_of(registered)[0], roles.REPROJECTED)
+    assert [bool(node.GetDisplayVisibility()) for node in marks] == [ui.planCheckBox.checked] * len(marks)
+    ui.planCheckBox.checked = not ui.planCheckBox.checked
+    assert [bool(node.GetDisplayVisibility()) for node in marks] == [ui.planCheckBox.checked] * len(marks)
+
+
 def test_a_comment_is_about_one_result(application, registered):
     ui, first = registered.review._ui, registered.session
     ui.commentEdit.text = "both views fit"

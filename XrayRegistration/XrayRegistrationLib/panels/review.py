@@ -102,6 +102,8 @@ class ReviewPanel:
             item.setCheckState(qt.Qt.Checked if structure.shown else qt.Qt.Unchecked)
             item.setIcon(_swatch(structure.color))
         ui.structureList.visible = ui.structureList.count > 0
+        if marks := [node for view in views for node in roles.references(view, roles.REPROJECTED)]:
+            ui.planCheckBox.checked = any(node.GetDisplayVisibility() for node in marks)
         self._refreshing = False
         if mode == roles.FLICKER and drawn:
             self._flicker.start()
@@ -137,6 +139,8 @@ class ReviewPanel:
             show_structure(views, item.text(), item.checkState() == qt.Qt.Checked)
 
     def _on_plan(self, checked):
+        if self._refreshing:
+            return
         for xray in roles.references(self._desk.session, roles.VIEW):
             for node in roles.references(xray, roles.REPROJECTED):
                 node.SetDisplayVisibility(checked)
