@@ -147,6 +147,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selector.nodeAddedByUser.connect(self.onSessionAdded)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.followLayout()
         self.onFolderChanged()
         self.enter()
@@ -264,6 +265,17 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndClose(self, caller=None, event=None):
         self.enter()
 
+    def onSceneEndImport(self, caller=None, event=None):
+        """A session that comes with a scene takes the place of one that is empty."""
+        from XrayRegistrationLib.choosing import is_empty
+        from XrayRegistrationLib.roles import result_nodes
+
+        empty = self.session
+        came = [node for node in result_nodes(slicer.mrmlScene) if not is_empty(node)]
+        if came and empty is not None and is_empty(empty):
+            self.selector.setCurrentNode(came[-1])
+            slicer.mrmlScene.RemoveNode(empty)
+
     def onFolderChanged(self, path=None):
         self.ui.loadButton.enabled = bool(self.ui.resultFolder.currentPath)
 
@@ -273,6 +285,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             result = self.logic.loadResult(self.ui.resultFolder.currentPath)
         except Exception as error:
             slicer.util.errorDisplay(_("The result could not be loaded.") + f"\n{error}")
+            self.enter()
             return
         self.selector.setCurrentNode(result)
         self.logic.lookAtAll(result)

@@ -66,8 +66,8 @@ def test_from_loading_to_an_accepted_result_that_comes_back(application, ready, 
     assert not ready.review._ui.reviewButton.enabled
     slicer.util.loadScene(str(tmp_path / "all.mrb"))
     application.process(0.05)
-    (back,) = [node for node in roles.result_nodes(slicer.mrmlScene) if node.GetAttribute(roles.DECISION)]
-    ready.selector.setCurrentNode(back)
+    (back,) = roles.result_nodes(slicer.mrmlScene)
+    assert ready.session is back
     assert worst_tre(back, files) < 1
     assert "accepted" in ready.review._ui.decisionLabel.text
     assert ready.review._ui.commentEdit.text == "both views fit"

@@ -9,6 +9,11 @@ _OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
 _DRAWN_OF = {roles.SEGMENTATION: (roles.OUTLINES, roles.OUTLINE_COLORS), roles.PLAN: (roles.REPROJECTED,)}
 
 
+def is_empty(session) -> bool:
+    """Whether nothing has been chosen yet."""
+    return not any(session.GetNumberOfNodeReferences(role) for role in (roles.VOLUME, roles.VIEW))
+
+
 def choose(session, role: str, nodes: list) -> None:
     """Give a session another volume, segmentation or plan; what came of the one before goes."""
     if nodes == roles.references(session, role):

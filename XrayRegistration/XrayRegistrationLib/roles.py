@@ -2,11 +2,11 @@
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
 SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS and POINTS; MODALITY ("MR", or
-else CT), CONFIDENCE, DECISION, COMMENT, MADE, START and COMPARE as attributes. On the X-ray node of a view:
-CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point of another
-view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, OUTLINE_COLORS,
-POINTS_HERE, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on, and where it was
-read from as SOURCE.
+else CT), CONFIDENCE, DECISION, COMMENT, MADE, EXPORTED, START and COMPARE as attributes. On the X-ray node
+of a view: CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point
+of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES,
+OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on,
+and where it was read from as SOURCE.
 """
 
 import json

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 
 from . import roles
+from .choosing import is_empty
 from .jobs import Job
 from .mrml import all_or_nothing, remove_node
 from .scene import add_markup, add_result, add_volume
@@ -117,6 +118,6 @@ def add_sample(scene, sample: Sample):
         for xray in sample.xrays:
             add_view(session, xray)
     for empty in before:
-        if not any(empty.GetNumberOfNodeReferences(role) for role in (roles.VOLUME, roles.VIEW)):
+        if is_empty(empty):
             remove_node(empty)
     return session
