@@ -23,9 +23,9 @@ from xrayreg.images import Xray
 from xrayreg.overlays import Mark
 from XrayRegistrationLib import roles
 from XrayRegistrationLib.bundle import read_mrb, write_mrb
-from XrayRegistrationLib.choosing import choose, choose_modality
+from XrayRegistrationLib.choosing import check_place, choose, choose_modality
 from XrayRegistrationLib.headless import headless
-from XrayRegistrationLib.mrml import array_of, matrix_array, world_from_index
+from XrayRegistrationLib.mrml import array_of, matrix_array, vtk_matrix, world_from_index
 from XrayRegistrationLib.nodes import camera_of, image_points_of, label_map_of, markup_of, volume_of, xray_of
 from XrayRegistrationLib.overlays import add_markup_on
 from XrayRegistrationLib.pointing import point_list
@@ -348,3 +348,23 @@ def test_a_verdict_goes_with_a_view_that_it_is_about_and_with_no_other(session, 
     remove_view(session, 0)
     assert session.GetAttribute(roles.CONFIDENCE) is None
     assert session.GetAttribute(roles.DECISION) is None
+
+
+def test_a_volume_that_is_moved_after_the_registration_is_noticed(opened, session, tmp_path):
+    registered_and_accepted(session)
+    check_place(session)
+    write_mrb(opened.scene, tmp_path / "all.mrb")  # its left-handed grid is read in another order
+    opened.scene.Clear(0)
+    read_mrb(opened.scene, tmp_path / "all.mrb")
+    (back,) = roles.result_nodes(opened.scene)
+    check_place(back)
+    transform = opened.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(vtk_matrix(exp_se3(np.array([0.0, 0, 0.01, 0, 0, 0]))))
+    volume = back.GetNodeReference(roles.VOLUME)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    with pytest.raises(InputError, match="moved since the registration"):
+        check_place(back)
+    volume.SetAndObserveTransformNodeID(None)
+    check_place(back)
+    undo(back)
+    assert back.GetAttribute(roles.PLACE) is None

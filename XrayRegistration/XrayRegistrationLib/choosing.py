@@ -1,11 +1,15 @@
 """What a session is about, and what no longer holds when that changes. Light to import."""
 
+import json
+
+import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
 from .mrml import remove_references
 
-_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE)
+_OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE, roles.PLACE)
+_MOVED_MM = 0.01  # files keep fewer digits
 _DRAWN_OF = {roles.SEGMENTATION: (roles.OUTLINES, roles.OUTLINE_COLORS), roles.PLAN: (roles.REPROJECTED,)}
 
 
@@ -34,6 +38,32 @@ def choose_modality(session, modality: str) -> None:
     if modality != roles.modality_of(session):
         session.SetAttribute(roles.MODALITY, modality)
         forget_all(session)
+
+
+def keep_place(session) -> None:
+    """Note where the volume is that was registered."""
+    bounds = _bounds_of(session.GetNodeReference(roles.VOLUME))
+    session.SetAttribute(roles.PLACE, json.dumps(bounds.tolist()))
+
+
+def check_place(session) -> None:
+    """Raise InputError if the volume is not where it was when it was registered."""
+    before, volume = session.GetAttribute(roles.PLACE), session.GetNodeReference(roles.VOLUME)
+    if before is None or volume is None:
+        return
+    if not np.allclose(_bounds_of(volume), json.loads(before), rtol=0, atol=_MOVED_MM):
+        raise InputError(
+            "the volume has been moved since the registration",
+            where=volume.GetName(),
+            remedy="move it back, or register again",
+        )
+
+
+def _bounds_of(volume) -> np.ndarray:
+    """(6,) RAS, mm; they stay if a file's voxels are read in another order."""
+    bounds = np.zeros(6)
+    volume.GetRASBounds(bounds)
+    return bounds
 
 
 def check_registered(xray) -> None:

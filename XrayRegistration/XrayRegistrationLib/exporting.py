@@ -16,7 +16,7 @@ import slicer
 from xrayreg.errors import InputError
 
 from . import roles
-from .choosing import check_registered
+from .choosing import check_place, check_registered
 from .jobs import Job
 from .nodes import SceneVolume, label_map_of, markups_of, volume_of, xray_of
 from .results import SCENE_FILE
@@ -156,13 +156,15 @@ def taken_from(session) -> Taken:
     """The session's result as core objects.
 
     Raises:
-        InputError: if an X-ray or a frame has come in since the registration, or an input is unfit.
+        InputError: if the volume was moved, or an X-ray or a frame came in, since the registration, or if
+            an input is unfit.
     """
     review = session.GetAttribute(roles.DECISION)
     volume = session.GetNodeReference(roles.VOLUME)
     segmentation = session.GetNodeReference(roles.SEGMENTATION)
     if volume is None:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
+    check_place(session)
     return Taken(
         volume_of(volume),
         roles.modality_of(session),

@@ -2,9 +2,9 @@
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
 SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS and POINTS; MODALITY ("MR", or
-else CT), CONFIDENCE, DECISION, COMMENT, MADE, EXPORTED, START and COMPARE as attributes. On the X-ray node
-of a view: CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point
-of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES,
+else CT), CONFIDENCE, DECISION, COMMENT, MADE, PLACE, EXPORTED, START and COMPARE as attributes. On the X-ray
+node of a view: CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per
+point of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES,
 OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on,
 and where it was read from as SOURCE.
 """
@@ -75,6 +75,8 @@ DECISION = "XrayRegistration.Decision"
 COMMENT = "XrayRegistration.Comment"
 MADE = "XrayRegistration.Made"
 """What registered, and in what time: "software" and "timing_s" as in registration.json."""
+PLACE = "XrayRegistration.Place"
+"""The bounds of the volume that was registered, RAS, mm, by which it is noticed if it is moved."""
 EXPORTED = "XrayRegistration.Exported"
 """In an exported scene: which of its results the folder is about."""
 START = "XrayRegistration.Start"

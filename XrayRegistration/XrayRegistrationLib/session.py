@@ -14,7 +14,7 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
-from .choosing import forget_all, forget_result
+from .choosing import forget_all, forget_result, keep_place
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, segment_colors, xray_of
 from .overlays import OUTLINE_COLOR, Structure, outlined, show_marks, show_outlines
@@ -107,6 +107,7 @@ def show_found(session, found: Found) -> Iterator[None]:
             yield
     session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
     session.SetAttribute(roles.MADE, json.dumps(found.made))
+    keep_place(session)
     for name in (roles.DECISION, roles.COMMENT):
         session.RemoveAttribute(name)
     session.Modified()

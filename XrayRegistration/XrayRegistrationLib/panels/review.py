@@ -80,7 +80,7 @@ class ReviewPanel:
             expected=sure["expected_tre_mm"], p95=sure["p95_tre_mm"]
         )
         headline = f"<b style='color:{_COLORS[verdict]}'>{words[verdict]} ({verdict})</b>"
-        odd = _not_registered(views)
+        odd = _not_registered(session, views)
         told = "".join(f"<br><b style='color:{_COLORS['reject']}'>{text}</b>" for text in odd)
         ui.verdictLabel.text = f"{headline}<br>{error}{told}"
         ui.acceptButton.enabled = not odd
@@ -176,16 +176,16 @@ def _comparisons():
     }
 
 
-def _not_registered(views):
+def _not_registered(session, views):
     """What is seen that the verdict is not about, in words."""
     from xrayreg.errors import InputError
 
-    from ..choosing import check_registered
+    from ..choosing import check_place, check_registered
 
     found = []
-    for view in views:
+    for check, node in [(check_place, session), *((check_registered, view) for view in views)]:
         try:
-            check_registered(view)
+            check(node)
         except InputError as error:
             found.append(str(error))
     return found
