@@ -57,6 +57,14 @@ def test_every_ui_file_is_used_once():
     assert sorted(name for name, _, _ in PANELS) == [path.stem for path in UI_FILES]
 
 
+def test_the_main_steps_are_numbered_from_top_to_bottom():
+    files = re.findall(r'_add\("(\w+)\.ui"\)', MAIN.read_text(encoding="utf-8"))
+    title = ".//widget[@class='ctkCollapsibleButton']/property[@name='text']/string"
+    titles = [ui_of(name).findtext(title, default="") for name in files]
+    numbers = [words.split(". ")[0] for words in titles if words[:1].isdigit()]
+    assert numbers == ["1", "2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize(("name", "names", "tree"), PANELS, ids=[panel[0] for panel in PANELS])
 def test_every_widget_used_in_the_code_is_in_the_ui_file_with_its_members(name, names, tree, qt_names):
     kinds = widgets(ui_of(name))

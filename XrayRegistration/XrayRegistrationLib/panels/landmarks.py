@@ -84,6 +84,7 @@ class LandmarksPanel:
             for column, text in enumerate([label, *texts]):
                 ui.landmarkTable.setItem(row, column, qt.QTableWidgetItem(text))
         ui.landmarkTable.resizeColumnsToContents()
+        ui.landmarkTable.resizeRowsToContents()
         self._show_next()
 
     def _show_next(self):

@@ -52,6 +52,7 @@ class PointsPanel:
             for column, text in enumerate(_cells(point, len(views))):
                 ui.pointsTable.setItem(row, column, qt.QTableWidgetItem(text))
         ui.pointsTable.resizeColumnsToContents()
+        ui.pointsTable.resizeRowsToContents()
         ui.clearButton.enabled = bool(shown)
         ui.pointsHint.text = _hint(session, shown)
 

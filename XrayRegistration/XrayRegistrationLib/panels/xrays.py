@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from .. import layouts, roles
 from .geometry_fields import GeometryFields
 
-_THUMBNAIL_PX = 48
+_THUMBNAIL_PX = 40
 
 
 class XraysPanel:
