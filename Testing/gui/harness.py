@@ -26,6 +26,7 @@ from slicer_stand_in import Person, install
 MODULE_FILE = Path(__file__).parents[2] / "XrayRegistration" / "XrayRegistration.py"
 PANEL_WIDTH = 420
 BEAT_MS = 10
+_ANY_WIDTH = (1 << 24) - 1  # Qt's own, QWIDGETSIZE_MAX
 
 
 @dataclass
@@ -107,12 +108,15 @@ class Application(Person):
     def picture(self, widget, path: str | Path, width: int = PANEL_WIDTH) -> None:
         """PNG of a panel, at the height that its contents need."""
         bare = qt_proxy.raw(widget)
-        bare.resize(width, bare.height())
+        bare.setFixedWidth(width)  # also of a section whose panel has become wider
         self.process()  # layouts settle; labels wrap at the new width
         height = bare.heightForWidth(width) if bare.hasHeightForWidth() else bare.sizeHint().height()
         bare.resize(width, max(height, bare.minimumSizeHint().height()))
         self.process()
-        if not bare.grab().save(str(path)):
+        picture = bare.grab()
+        bare.setMinimumWidth(0)
+        bare.setMaximumWidth(_ANY_WIDTH)
+        if not picture.save(str(path)):
             raise AssertionError(f"no picture could be written to {path}")
 
     @contextmanager

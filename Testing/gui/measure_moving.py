@@ -31,7 +31,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with headless() as opened, offscreen_windows(), slicer_application(opened) as application:
         desk = application.open_module()
-        load(desk, application)
+        load(application)
         ui = desk.manual._ui
         start = time.perf_counter()
         with application.longest_block() as block:
