@@ -202,11 +202,10 @@ def test_an_mr_is_registered_as_one_and_stays_one(application, desk, mr, files, 
     assert desk.preoperative._ui.modalityCombo.currentIndex == 1
 
 
-def test_a_verdict_is_about_the_volume_that_was_registered(application, ready):
+def test_a_verdict_is_about_the_volume_that_was_registered(application, ready, files):
     import slicer
-    from xrayreg.images import Volume
+    from xrayreg.images import read_volume
     from XrayRegistrationLib import roles
-    from XrayRegistrationLib.nodes import volume_of
     from XrayRegistrationLib.scene import add_volume
 
     ready.register._ui.rotationSlider.value = ready.register._ui.translationSlider.value = 0
@@ -219,8 +218,7 @@ def test_a_verdict_is_about_the_volume_that_was_registered(application, ready):
     assert "accepted" in review.decisionLabel.text
     ui.planSelector.setCheckState(ui.planSelector.nodeFromIndex(0), 2)
     assert "Register again" in ui.preoperativeHint.text
-    taken = volume_of(ready.session.GetNodeReference(roles.VOLUME))
-    ui.volumeSelector.setCurrentNode(add_volume(slicer.mrmlScene, Volume(taken.hu, taken.grid, "other")))
+    ui.volumeSelector.setCurrentNode(add_volume(slicer.mrmlScene, read_volume(files.ct)))
     assert review.verdictLabel.text == review.decisionLabel.text == ""
     assert not review.reviewButton.enabled
     assert not ready.export._ui.exportButton.enabled
