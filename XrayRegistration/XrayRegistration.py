@@ -68,7 +68,9 @@ def loadSample(source=None):
     def show(session):
         slicer.util.showStatusMessage(_("Sample loaded"), 3000)
         slicer.util.selectModule("XrayRegistration")
-        slicer.util.getModuleWidget("XrayRegistration").selector.setCurrentNode(session)
+        desk = slicer.util.getModuleWidget("XrayRegistration")
+        if not desk.busy:  # else it can be chosen at the top when that is done
+            desk.selector.setCurrentNode(session)
 
     try:
         from XrayRegistrationLib.dependencies import ensure
@@ -192,6 +194,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         for panel in self.panels:
             panel.refresh(self.session)
         self.selector.enabled = not self.busy
+        self.onFolderChanged()
 
     def show(self, error):
         showError(error)
@@ -277,7 +280,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             slicer.mrmlScene.RemoveNode(empty)
 
     def onFolderChanged(self, path=None):
-        self.ui.loadButton.enabled = bool(self.ui.resultFolder.currentPath)
+        self.ui.loadButton.enabled = bool(self.ui.resultFolder.currentPath) and not self.busy
 
     def onLoad(self, checked=False):
         self.ui.resultLabel.text = ""

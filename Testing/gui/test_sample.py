@@ -82,6 +82,23 @@ def test_a_second_click_meanwhile_loads_nothing_more(application, source, case):
     application.wait_until(lambda: len(roles.result_nodes(slicer.mrmlScene)) == 2)
 
 
+def test_a_registration_under_way_keeps_its_session(application, source, case):
+    import slicer
+    from XrayRegistrationLib import roles
+
+    load(application, source)
+    desk = application.widget
+    first = desk.session
+    application.selected.clear()
+    application.click(desk.register._ui.runButton)
+    load(application, source)
+    assert desk.busy
+    assert desk.session.GetID() == first.GetID()
+    application.wait_until(lambda: not desk.busy, timeout_s=180)
+    assert first.GetAttribute(roles.CONFIDENCE)
+    assert len(roles.result_nodes(slicer.mrmlScene)) == 2
+
+
 def test_what_cannot_be_fetched_is_told_and_leaves_the_scene_as_it_was(application, source, monkeypatch):
     import slicer
     import xrayreg.evaluate as evaluate

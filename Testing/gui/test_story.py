@@ -160,7 +160,9 @@ def test_cancelling_leaves_the_scene_as_it_was(application, ready):
     application.click(ready.register._ui.runButton)
     application.wait_until(lambda: "refining" in ready.register._ui.registerHint.text, timeout_s=120)
     assert state(slicer.mrmlScene) != before  # the DRRs move
-    for section in (ready.preoperative._ui.preoperativeButton, ready.xrays._ui.xraysButton, ready.selector):
+    ready.ui.resultFolder.currentPath = "/a/result"
+    sections = (ready.preoperative._ui.preoperativeButton, ready.xrays._ui.xraysButton, ready.selector)
+    for section in (*sections, ready.ui.loadButton):
         assert not section.enabled  # what it works with stays
     application.click(ready.register._ui.cancelButton)
     application.wait_until(lambda: not ready.busy, timeout_s=60)
