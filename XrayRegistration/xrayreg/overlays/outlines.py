@@ -56,7 +56,7 @@ def edges(drr: np.ndarray) -> np.ndarray:
 
     Bones are faint before a thick body and soft in fine pixels: smoothing and threshold go by the image.
     """
-    sigma_px = max(1.5, max(drr.shape) / 170)
+    sigma_px = max(1.5, max(drr.shape) / 250)
     image = sitk.GetImageFromArray(drr.astype(np.float32))
     smooth = sitk.GetArrayFromImage(sitk.SmoothingRecursiveGaussian(image, sigma_px))
     steep = float(np.percentile(np.hypot(*np.gradient(smooth)), _STEEP_PERCENT))
