@@ -16,7 +16,7 @@ from harness import slicer_application
 from take_pictures import load
 from xrayreg.evaluate import PLAN
 from xrayreg.geometry import flip_ras_lps
-from XrayRegistrationLib import roles
+from XrayRegistrationLib import layouts, roles
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.landmarking import landmark_list, landmark_list_on
 from XrayRegistrationLib.offscreen import offscreen_windows
@@ -55,6 +55,7 @@ def main() -> None:
 def measure(desk, application) -> None:
     """Drags as fast as events come."""
     views = roles.references(desk.session, roles.VIEW)
+    desk.arrange(layouts.X_RAYS)
     mouse = slicer.app.layoutManager().sliceWidget("Xray1").sliceView().interactor()
     drawn = []
     nodes = {}
