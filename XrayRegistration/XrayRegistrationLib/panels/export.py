@@ -27,7 +27,6 @@ class ExportPanel:
         ui = self._ui
         registered = session is not None and session.GetAttribute(roles.CONFIDENCE) is not None
         ui.exportButton.enabled = self.busy or (registered and not self._desk.busy)
-        ui.writeButton.enabled = bool(ui.exportFolder.currentPath) and not self.busy
         ui.cancelExportButton.enabled = self.busy
         self._on_folder()
 

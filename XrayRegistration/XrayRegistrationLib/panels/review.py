@@ -90,13 +90,15 @@ class ReviewPanel:
         ui.commentEdit.text = session.GetAttribute(roles.COMMENT) or ui.commentEdit.text
 
     def _refresh_pictures(self, views, drawn):
+        from ..overlays import outlined
+
         ui, mode = self._ui, self._mode
         self._refreshing = True
         ui.compareComboBox.setCurrentIndex(roles.COMPARISONS.index(mode))
         ui.compareComboBox.enabled = not self._desk.register.busy
         ui.blendSlider.enabled = mode == roles.BLEND
         ui.structureList.clear()
-        for number, structure in enumerate(_structures(views)):
+        for number, structure in enumerate(outlined(views)):
             ui.structureList.addItem(structure.name)
             item = ui.structureList.item(number)
             item.setCheckState(qt.Qt.Checked if structure.shown else qt.Qt.Unchecked)
@@ -189,12 +191,6 @@ def _not_registered(session, views):
         except InputError as error:
             found.append(str(error))
     return found
-
-
-def _structures(views):
-    from ..overlays import outlined
-
-    return outlined(views)
 
 
 def _swatch(color):
