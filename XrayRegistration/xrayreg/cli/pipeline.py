@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images import Volume, Xray, sha256
-from ..overlays import Overlay, layers_on
+from ..overlays import Overlay, layers_of
 from ..register import (
     NEAR,
     Progress,
@@ -102,7 +102,7 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         write_transform(folder, view)
         drawings[view.name] = draw(outcome, view, density)
         write_overlay(folder, view, drawings[view.name])
-    _write_scene(outcome, density, folder)
+    _write_scene(outcome, drawings, folder)
     return Result(outcome, drawings, density)
 
 
@@ -118,7 +118,7 @@ class _LevelReporter:
         self._last = state
 
 
-def _write_scene(outcome: Outcome, density: Density, folder: Path) -> None:
+def _write_scene(outcome: Outcome, drawings: dict[str, Drawing], folder: Path) -> None:
     """The Slicer scene, written by whoever answers to the entry point; the core knows no Slicer."""
     writer = next(iter(entry_points(group=_SCENE_WRITERS)), None)
     if writer is None:
@@ -127,7 +127,13 @@ def _write_scene(outcome: Outcome, density: Density, folder: Path) -> None:
     say("writing the Slicer scene")
     views = tuple(_on_a_plane(view) for view in outcome.registration.views)
     layers = {
-        view.name: layers_on(density, view.camera, outcome.overlay, outcome.uncertainties[view.name].in_image)
+        view.name: layers_of(
+            drawings[view.name].drr,
+            drawings[view.name].borders,
+            view.camera,
+            outcome.overlay,
+            outcome.uncertainties[view.name].in_image,
+        )
         for view in views
     }
     placed = replace(outcome, registration=replace(outcome.registration, views=views))

@@ -1,8 +1,8 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
-from .canvas import Canvas, ellipse_points, write_grey_png
+from .canvas import Canvas, ellipse_points, picture_camera, write_grey_png
 from .comparisons import MIDDLE, checkerboard, difference, in_common_pixels, matched
-from .layers import Layers, Mark, layers_on
+from .layers import Layers, Mark, layers_of, layers_on
 from .outlines import edges, outlined_labels, structure_outlines
 from .pictures import (
     Overlay,
@@ -26,10 +26,12 @@ __all__ = [
     "edges",
     "ellipse_points",
     "in_common_pixels",
+    "layers_of",
     "layers_on",
     "matched",
     "outlined_labels",
     "overlay_picture",
+    "picture_camera",
     "structure_outlines",
     "view_drr",
     "write_grey_png",

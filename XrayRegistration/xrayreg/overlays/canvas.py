@@ -17,6 +17,11 @@ _WITHIN_95 = 2.4477  # standard deviations: sqrt of chi squared's 95 % quantile,
 LONG_SIDE = 1024  # of a picture, at most; at least half of it
 
 
+def picture_camera(camera: Camera) -> Camera:
+    """The camera of a picture's pixels before it is enlarged: as `for_display` averages the X-ray."""
+    return camera.binned(camera.binning_to(LONG_SIDE))
+
+
 def for_display(xray: Xray) -> tuple[Xray, int]:
     """The X-ray in the pixels of a picture, and the factor by which it is then enlarged.
 

@@ -7,8 +7,7 @@ import numpy as np
 
 from ..geometry import Camera
 from ..render import Density, render
-from .canvas import LONG_SIDE, ellipse_points
-from .outlines import structure_outlines
+from .canvas import ellipse_points, picture_camera
 from .pictures import Overlay
 
 _ELLIPSE_STEP = 3  # of the points of an ellipse, one in so many is enough for a smooth curve
@@ -58,13 +57,22 @@ def layers_on(
         spread: the (2, 2) covariance, pixel2, of a point's image, given a camera and the point (3,),
             patient, mm.
     """
-    shown = camera.binned(camera.binning_to(LONG_SIDE))
-    drr = render(density, shown).cpu().numpy()
+    shown = picture_camera(camera)
+    return layers_of(render(density, shown).cpu().numpy(), overlay.borders(shown), camera, overlay, spread)
+
+
+def layers_of(
+    drr: np.ndarray,
+    borders: dict[int, np.ndarray],
+    camera: Camera,
+    overlay: Overlay,
+    spread: Callable[[Camera, np.ndarray], np.ndarray],
+) -> Layers:
+    """As `layers_on`, where the DRR and the structures' borders have been drawn in a picture's pixels."""
     outlines = np.zeros(drr.shape, np.int16)
-    if overlay.segmentation is not None:
-        for label, border in structure_outlines(overlay.segmentation, shown, overlay.labels).items():
-            outlines[border] = label
-    return Layers(shown, drr, outlines, _marks(camera, overlay, spread))
+    for label, border in borders.items():
+        outlines[border] = label
+    return Layers(picture_camera(camera), drr, outlines, _marks(camera, overlay, spread))
 
 
 def _marks(camera: Camera, overlay: Overlay, spread: Callable) -> tuple[Mark, ...]:

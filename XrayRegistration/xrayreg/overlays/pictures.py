@@ -35,6 +35,10 @@ class Overlay:
     labels: tuple[int, ...] = ()
     markups: tuple[Markup, ...] = ()
 
+    def borders(self, camera: Camera) -> dict[int, np.ndarray]:
+        """The outline of each structure in view by its label, [row, column] bool."""
+        return {} if self.segmentation is None else structure_outlines(self.segmentation, camera, self.labels)
+
 
 def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:
     """The DRR [row, column] in the pixels of `for_display`'s X-ray, at a pose."""
@@ -49,18 +53,20 @@ def overlay_picture(
     overlay: Overlay,
     title: str,
     spread: Callable[[Camera, np.ndarray], np.ndarray] | None = None,
+    borders: dict[int, np.ndarray] | None = None,
 ) -> Canvas:
     """The X-ray with the outlines (or the DRR's edges) and the plan as ``camera``'s pose places them.
 
     Args:
         spread: the (2, 2) covariance, pixel2, of a point's image, given a camera and the point (3,), patient,
             mm; each point of the plan then gets the ellipse within which it is with 95 %.
+        borders: `Overlay.borders` in the picture's pixels, where they are known already.
     """
     shown, enlarge = for_display(xray)
     placed = shown.camera.moved(camera.camera_from_patient)
     canvas = _titled(grey(shown.line_integrals, shown.mask, focus=drr > 0), enlarge, title)
     if overlay.segmentation is not None and overlay.labels:
-        for label, border in structure_outlines(overlay.segmentation, placed, overlay.labels).items():
+        for label, border in (overlay.borders(placed) if borders is None else borders).items():
             canvas.outline(border, colour_of(overlay.segmentation.name_of(label), label))
     else:
         canvas.outline(edges(drr), _EDGE)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..overlays import overlay_picture, view_drr
+from ..overlays import overlay_picture, picture_camera
 from ..register import RegisteredView
-from ..render import Density
+from ..render import Density, render
 from .outcome import Outcome
 from .registration_json import registration_json
 
@@ -21,10 +21,12 @@ class Drawing:
 
     Attributes:
         drr: [row, column] line integrals at the registered pose, in the pixels of the view's pictures.
+        borders: of the structures in view, by label, in the same pixels.
         overlay: PNG of the X-ray with outlines and plan.
     """
 
     drr: np.ndarray
+    borders: dict[int, np.ndarray]
     overlay: bytes
 
 
@@ -52,11 +54,12 @@ def write_transform(folder: Path, view: RegisteredView) -> None:
 
 def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
     """Render and draw one view."""
-    drr = view_drr(density, view.xray, view.camera.camera_from_patient)
+    camera = picture_camera(view.camera)
+    drr, borders = render(density, camera).cpu().numpy(), outcome.overlay.borders(camera)
     title = f"{view.name}: registered ({outcome.standing})"
     spread = outcome.uncertainties[view.name].in_image
-    canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread)
-    return Drawing(drr, canvas.png())
+    canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread, borders)
+    return Drawing(drr, borders, canvas.png())
 
 
 def write_overlay(folder: Path, view: RegisteredView, drawing: Drawing) -> None:
