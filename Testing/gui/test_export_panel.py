@@ -255,3 +255,19 @@ def test_the_folder_is_opened(application, decided, tmp_path, monkeypatch):
     ui.exportFolder.currentPath = str(tmp_path)
     application.click(ui.openFolderButton)
     assert opened[0].toLocalFile() == str(tmp_path)
+
+
+def test_a_de_identified_export_holds_no_name_of_a_file(application, decided, files, tmp_path):
+    ui = decided.export._ui
+    ui.deidentifyCheckBox.checked = True
+    assert not ui.sceneCheckBox.enabled  # it would hold the nodes' names
+    export(application, decided, tmp_path)
+    kinds = ("camera_from_patient_{}.tfm", "overlay_{}.png", "xray_{}.dcm", "drr_{}.dcm")
+    views = {kind.format(f"view_{number}") for kind in kinds for number in (1, 2)}
+    assert names(tmp_path) == {"registration.json", "report.html"} | views
+    for path in tmp_path.iterdir():
+        assert b"frontal" not in path.read_bytes()
+        assert str(files.xrays[0].parent).encode() not in path.read_bytes()
+    assert json.loads((tmp_path / "registration.json").read_text())["inputs"]["xrays"][0]["sha256"]
+    ui.deidentifyCheckBox.checked = False
+    assert ui.sceneCheckBox.enabled

@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to write beside registration.json, which tells the poses and how far to trust them."""
+    """What to write beside registration.json, which tells the poses and how far to trust them.
+
+    Attributes:
+        deidentified: under plain names; not for a scene, whose nodes have those of the user.
+    """
 
     scene: bool
     transforms: bool
     pictures: bool
     dicom: bool
     report: bool
+    deidentified: bool = False
 
 
 @dataclass(frozen=True)

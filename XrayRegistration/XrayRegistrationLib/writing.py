@@ -20,6 +20,7 @@ from xrayreg.render import Density
 from xrayreg.results import (
     Outcome,
     Review,
+    deidentified,
     draw,
     software_json,
     whole_or_nothing,
@@ -74,6 +75,8 @@ def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], N
     volume = taken.volume.converted()
     density = density_of(volume, taken.modality)
     outcome = outcome_of(taken, volume, density)
+    if wanted.deidentified:
+        outcome = deidentified(outcome)
     write_registration(folder, outcome)
     drawings = {}
     for view in outcome.registration.views:

@@ -18,6 +18,7 @@ class ExportPanel:
         ui.writeButton.clicked.connect(self._on_write)
         ui.cancelExportButton.clicked.connect(self._on_cancel)
         ui.openFolderButton.clicked.connect(self._on_open)
+        ui.deidentifyCheckBox.toggled.connect(self._on_deidentify)
 
     @property
     def busy(self):
@@ -41,6 +42,9 @@ class ExportPanel:
         ui.writeButton.enabled = bool(path) and not self.busy
         ui.openFolderButton.enabled = bool(path) and Path(path).is_dir()
 
+    def _on_deidentify(self, checked):
+        self._ui.sceneCheckBox.enabled = not checked
+
     def _on_write(self, checked=False):
         ui = self._ui
         try:
@@ -48,11 +52,12 @@ class ExportPanel:
             from ..exporting import Export, Wanted
 
             wanted = Wanted(
-                ui.sceneCheckBox.checked,
+                ui.sceneCheckBox.checked and not ui.deidentifyCheckBox.checked,
                 ui.transformsCheckBox.checked,
                 ui.picturesCheckBox.checked,
                 ui.dicomCheckBox.checked,
                 ui.reportCheckBox.checked,
+                ui.deidentifyCheckBox.checked,
             )
             self._export = Export(
                 self._desk.session,

@@ -24,6 +24,7 @@ from ..render import Density
 from ..results import (
     Drawing,
     Outcome,
+    deidentified,
     draw,
     software_json,
     write_overlay,
@@ -43,6 +44,7 @@ class Inputs:
         air_hu: the HU that counts as nothing.
         search: how far the start may be off.
         files: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
+        deidentify: write nothing of the files' names.
     """
 
     volume: Volume
@@ -51,6 +53,7 @@ class Inputs:
     overlay: Overlay
     files: dict
     search: SearchRange | None = NEAR
+    deidentify: bool = False
 
 
 def described(path: Path, shown_as: Path | None = None) -> dict:
@@ -95,6 +98,8 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         inputs.files,
         software_json(density.values.device.type),
     )
+    if inputs.deidentify:
+        outcome = deidentified(outcome)
     write_registration(folder, outcome)
     drawings = {}
     for view in outcome.registration.views:

@@ -20,7 +20,7 @@ from ..images import (
     view_name,
 )
 from ..overlays import Overlay, outlined_labels
-from ..results import refuse_file, whole_or_nothing, write_report
+from ..results import nameless, refuse_file, whole_or_nothing, write_report
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks, without_start
 from .options import add_volume_options, search_range, voxel_mm
 from .pipeline import Inputs, described, register_and_write
@@ -90,6 +90,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--plan", type=Path, action="append", default=[], help=".mrk.json to reproject; repeat"
     )
+    parser.add_argument(
+        "--deidentify",
+        action="store_true",
+        help="number the views and plans and leave out the files' names and paths; letters burned into an "
+        "X-ray, labels of points and names of structures stay",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.set_defaults(run=run)
 
@@ -102,12 +108,15 @@ def run(options: argparse.Namespace) -> int:
     if options.init == "landmarks":
         from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
+    if options.deidentify:
+        xrays = [nameless(xray, number) for number, xray in enumerate(xrays, start=1)]
     overlay = _overlay(options, volume)
     shots = [_described_xray(path, (options.frame or {}).get(n)) for n, path in enumerate(options.xray)]
     files = {"volume": described(options.volume), "xrays": shots}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
-    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, search_range(options, volume))
+    reach = search_range(options, volume)
+    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, reach, options.deidentify)
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
         write_report(staging, result.outcome, result.drawings)

@@ -4,6 +4,7 @@ It lies above `register` and `overlays` and below `cli`: the command line and th
 files by the same functions.
 """
 
+from .deidentify import deidentified, nameless
 from .dicom import write_dicom
 from .files import Drawing, draw, write_overlay, write_registration, write_transform
 from .folders import refuse_file, whole_file, whole_or_nothing
@@ -17,8 +18,10 @@ __all__ = [
     "Outcome",
     "Review",
     "angles_in_words",
+    "deidentified",
     "draw",
     "figure",
+    "nameless",
     "page",
     "refuse_file",
     "registration_json",

@@ -60,14 +60,11 @@ def _inputs(inputs: dict) -> list[tuple[str, str, str]]:
     named = [("Volume", inputs["volume"]), *(("X-ray", each) for each in inputs["xrays"])]
     if "segmentation" in inputs:
         named.append(("Segmentation", inputs["segmentation"]))
-    return [
-        (what, each.get("reason") or "", "") if each["path"] is None else (what, _name(each), each["sha256"])
-        for what, each in named
-    ]
+    return [(what, _name(each), each["sha256"] or "") for what, each in named]
 
 
 def _name(file: dict) -> str:
-    return Path(file["path"]).name
+    return file.get("reason", "") if file["path"] is None else Path(file["path"]).name
 
 
 def _view_rows(view: RegisteredView, centre: np.ndarray) -> list[tuple[str, str]]:
