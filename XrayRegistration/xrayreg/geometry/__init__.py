@@ -24,6 +24,7 @@ from .frames import (
     CArm,
     carm_angles_deg,
     carm_from_camera,
+    carm_rotation,
     detector_from_image,
     flip_ras_lps,
     patient_from_detector,
@@ -31,6 +32,14 @@ from .frames import (
 )
 from .looking import Eye, along_the_beam
 from .parallel_camera import ParallelCamera
+from .patient_positions import (
+    PATIENT_POSITIONS,
+    EquipmentAngles,
+    detector_turn_deg,
+    equipment_angles,
+    is_feet_first,
+    patient_angles,
+)
 from .se3 import (
     about,
     adjoint,
@@ -46,9 +55,11 @@ from .two_views import Triangulated, epipolar_segment, triangulate
 
 __all__ = [
     "LPS_FROM_RAS",
+    "PATIENT_POSITIONS",
     "CArm",
     "Camera",
     "CameraFile",
+    "EquipmentAngles",
     "Eye",
     "Offsets",
     "ParallelCamera",
@@ -60,18 +71,23 @@ __all__ = [
     "camera_json",
     "carm_angles_deg",
     "carm_from_camera",
+    "carm_rotation",
     "depth_shift",
     "detector_from_image",
+    "detector_turn_deg",
     "epipolar_segment",
+    "equipment_angles",
     "exp_se3",
     "flip_ras_lps",
     "intrinsics",
     "inverse",
+    "is_feet_first",
     "is_rigid",
     "log_se3",
     "mayacam_text",
     "motion_of",
     "offsets_of",
+    "patient_angles",
     "patient_from_detector",
     "ras_from_lps",
     "read_camera_file",

@@ -79,12 +79,7 @@ class CArm:
     @property
     def camera_from_patient(self) -> np.ndarray:
         """(4, 4). patient_from_camera = Rz(primary) Rx(-secondary) . (axes at zero) . Rz(tertiary)."""
-        rotation = (
-            _rotation(2, self.primary_deg)
-            @ _rotation(0, -self.secondary_deg)
-            @ _PATIENT_FROM_CAMERA_AT_ZERO
-            @ _rotation(2, self.tertiary_deg)
-        )
+        rotation = carm_rotation(self.primary_deg, self.secondary_deg, self.tertiary_deg)
         patient_from_camera = np.eye(4)
         patient_from_camera[:3, :3] = rotation
         patient_from_camera[:3, 3] = np.asarray(self.isocenter) - rotation[:, 2] * self.source_to_isocenter_mm
@@ -107,14 +102,27 @@ def carm_angles_deg(camera: Camera) -> tuple[float, float, float]:
 
     The secondary angle is taken in [-90, 90] degrees, as C-arms report it.
     """
-    rotation = camera.patient_from_camera[:3, :3]
+    return carm_angles_of(camera.patient_from_camera[:3, :3])
+
+
+def carm_rotation(primary_deg: float, secondary_deg: float, tertiary_deg: float = 0.0) -> np.ndarray:
+    """(3, 3): Rz(primary) Rx(-secondary) . (axes at zero) . Rz(tertiary), patient from camera."""
+    beam = axis_rotation(2, primary_deg) @ axis_rotation(0, -secondary_deg)
+    return beam @ _PATIENT_FROM_CAMERA_AT_ZERO @ axis_rotation(2, tertiary_deg)
+
+
+def carm_angles_of(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Primary, secondary and tertiary angle of a rotation (3, 3), patient from camera."""
     axis = rotation[:, 2]  # (sin(p) cos(s), -cos(p) cos(s), sin(s))
     primary = np.degrees(np.arctan2(axis[0], -axis[1]))
     secondary = np.degrees(np.arctan2(axis[2], np.hypot(axis[0], axis[1])))
-    untwisted = _rotation(2, primary) @ _rotation(0, -secondary) @ _PATIENT_FROM_CAMERA_AT_ZERO
+    return float(primary), float(secondary), twist_deg(carm_rotation(primary, secondary), rotation)
+
+
+def twist_deg(untwisted: np.ndarray, rotation: np.ndarray) -> float:
+    """By how much the second camera (3, 3), patient from camera, is turned about its z against the first."""
     twist = untwisted.T @ rotation
-    tertiary = np.degrees(np.arctan2(twist[1, 0], twist[0, 0]))
-    return float(primary), float(secondary), float(tertiary)
+    return float(np.degrees(np.arctan2(twist[1, 0], twist[0, 0])))
 
 
 def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
@@ -128,7 +136,7 @@ def carm_from_camera(camera: Camera, source_to_isocenter_mm: float) -> CArm:
     )
 
 
-def _rotation(axis: int, degrees: float) -> np.ndarray:
+def axis_rotation(axis: int, degrees: float) -> np.ndarray:
     """Right-handed rotation (3, 3) about coordinate axis 0, 1 or 2."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     i, j = (axis + 1) % 3, (axis + 2) % 3

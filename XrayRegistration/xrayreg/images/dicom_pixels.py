@@ -8,6 +8,7 @@ from pydicom.pixels import get_decoder, pixel_array
 
 from ..errors import InputError
 from .dicom_tags import has_value, number, read_dataset, tag_name, text
+from .enhanced_xa import classic_frame, is_enhanced
 from .shutters import shutters_of
 from .xray import line_integrals_from_transmission
 
@@ -46,6 +47,8 @@ def open_xray(path: Path, frame: int | None = None) -> pydicom.Dataset:
         )
     if frame is not None and not 1 <= frame <= count:
         raise InputError(f"has no frame {frame}", where=path, remedy=f"choose one from 1 to {count}")
+    if is_enhanced(dataset):
+        dataset = classic_frame(dataset, frame or 1, path)
     photometric = text(dataset, "PhotometricInterpretation", path, _SAVE_AS_PICTURE)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise InputError(

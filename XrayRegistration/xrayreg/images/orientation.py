@@ -6,10 +6,11 @@ letters, where the first row and the first column run to.
 """
 
 import numpy as np
+import pydicom
 
 from ..errors import InputError
-from ..geometry import Camera
 from .dicom_tags import USE_CAMERA_FILE, tag_name
+from .turns import TURNS, Turn
 
 _TAG = tag_name("PatientOrientation")
 _DIRECTIONS = {
@@ -24,35 +25,60 @@ _DIRECTIONS = {
 _TOLERANCE = 0.1
 
 
-def flips_to_camera(orientation: tuple[str, str], camera: Camera, where: object) -> tuple[bool, bool]:
-    """Whether to flip the stored image (left-right, up-down) so that it fits its camera.
+def turn_to_camera(orientation: tuple[str, str], camera_from_patient: np.ndarray, where: object) -> Turn:
+    """How to turn and flip the stored image so that it fits its camera.
 
     Args:
         orientation: Patient Orientation: where the rows run to and where the columns run to.
-        camera: its +x must run along the image's rows (to increasing column), its +y down the columns.
+        camera_from_patient: (4, 4); the camera's +x shall run along the rows (to increasing column), its +y
+            down the columns.
 
     Raises:
-        InputError: if the letters are no directions, if rows and columns are exchanged, or if the letters
-            do not fit the C-arm's angles.
+        InputError: if the letters are no directions, do not fit the C-arm's angles, or fit in several ways.
     """
-    axes = camera.patient_from_camera[:3, :2].T
-    signs = [_sign(letters, axis, where) for letters, axis in zip(orientation, axes, strict=True)]
-    if all(signs):
-        return signs[0] < 0, signs[1] < 0
+    axes = np.asarray(camera_from_patient)[:2, :3].T
+    fitting = [turn for turn in TURNS if _fits(orientation, axes @ turn.directions, where)]
+    if len(fitting) == 1:
+        return fitting[0]
     shown = "\\".join(orientation)
-    expected = "\\".join(letters_of(axis) for axis in axes)
-    if all(_sign(letters, axis, where) for letters, axis in zip(orientation, axes[::-1], strict=True)):
+    if fitting:
         raise InputError(
-            f"{_TAG} is {shown}, but by the C-arm's angles the image runs along {expected}: rows and columns "
-            "are exchanged",
+            f"{_TAG} is {shown}, which fits the C-arm's angles in several ways: the detector is turned by "
+            "half a right angle",
             where=where,
-            remedy=f"export the image without a quarter turn, or {USE_CAMERA_FILE}",
+            remedy=f"write further letters, or {USE_CAMERA_FILE}",
         )
+    expected = " and ".join(letters_of(axis) for axis in axes.T)
     raise InputError(
-        f"{_TAG} is {shown}, but by the C-arm's angles the image runs along {expected} or the reverse",
+        f"{_TAG} is {shown}, but by the C-arm's angles the image runs along {expected}, either way",
         where=where,
         remedy=USE_CAMERA_FILE,
     )
+
+
+def stored_orientation(camera_from_patient: np.ndarray, camera_from_stored: Turn) -> tuple[str, str]:
+    """The inverse of `turn_to_camera`: Patient Orientation of an image that is stored so."""
+    axes = np.asarray(camera_from_patient)[:2, :3].T @ camera_from_stored.directions
+    return letters_of(axes[:, 0]), letters_of(axes[:, 1])
+
+
+def patient_orientation(dataset: pydicom.Dataset, where: object) -> tuple[str, str]:
+    """Patient Orientation (0020,0020) of a data set.
+
+    Raises:
+        InputError: if it does not hold two values.
+    """
+    keyword = "PatientOrientation"
+    value = dataset.get(keyword)
+    parts = () if value is None or isinstance(value, str) else tuple(str(part).strip() for part in value)
+    if len(parts) != 2 or not all(parts):
+        state = f"is '{value}'" if value else ("is empty" if keyword in dataset else "is missing")
+        raise InputError(
+            f"{tag_name(keyword)} {state}, so that nothing says whether the image is mirrored",
+            where=where,
+            remedy=USE_CAMERA_FILE,
+        )
+    return parts
 
 
 def letters_of(direction: np.ndarray) -> str:
@@ -60,6 +86,12 @@ def letters_of(direction: np.ndarray) -> str:
     order = np.argsort(-np.abs(direction), kind="stable")
     names = (("L", "R"), ("P", "A"), ("H", "F"))
     return "".join(names[i][int(direction[i] < 0)] for i in order if abs(direction[i]) > _TOLERANCE)
+
+
+def _fits(orientation: tuple[str, str], directions: np.ndarray, where: object) -> bool:
+    """Whether the letters name both columns of ``directions`` (3, 2)."""
+    signs = [_sign(letters, axis, where) for letters, axis in zip(orientation, directions.T, strict=True)]
+    return min(signs) > 0
 
 
 def _sign(letters: str, axis: np.ndarray, where: object) -> int:

@@ -14,11 +14,13 @@ from pydicom.valuerep import format_number_as_ds
 
 from .. import __version__
 from ..errors import InputError
-from ..geometry import Camera, CArm, carm_from_camera
+from ..geometry import Camera, CArm, carm_from_camera, is_feet_first
+from .carm_angles import write_angles
 from .dicom_pixels import LOG_RANGE
-from .orientation import letters_of
+from .field_of_view import write_field_of_view
+from .orientation import stored_orientation
 from .shutters import Shutter, write_shutter
-from .xray_dicom import DETECTOR_ROTATION_SIGN
+from .turns import HALF, MIRRORED, Turn
 
 _FRAME_TIME_MS = 66.7  # 15 frames a second
 _FULL_SCALE = 65535
@@ -54,6 +56,9 @@ def write_dicom_xray(
     *,
     flip_columns: bool = True,
     flip_rows: bool = False,
+    field_of_view: Turn | None = None,
+    patient_position: str = "HFS",
+    principal_point: tuple[float, float] | None = None,
     shutter: Shutter | None = None,
     series_description: str = "simulated X-ray",
     patient_name: str = "Simulated^Xray",
@@ -73,6 +78,10 @@ def write_dicom_xray(
         flip_columns: store the image left-right flipped, as seen from the detector: what clinical systems
             do (patient's left on the right of a frontal image).
         flip_rows: store it up-down flipped.
+        field_of_view: how the image that the detector sees is turned to be stored (Field of View Rotation and
+            Horizontal Flip); in the place of the two flips, which are written so, too.
+        patient_position: one of `geometry.PATIENT_POSITIONS`; the angles about the equipment depend on it.
+        principal_point: (column, row) of ``transmission`` where the central ray meets it; its middle if None.
         shutter: the open part of ``transmission``; edges are rounded to whole pixels.
         frame_of_reference_uid: of the CT, where the two share a frame; a new one if None.
         study_uid: the study it belongs to; a new one if None.
@@ -87,19 +96,23 @@ def write_dicom_xray(
             where=path,
         )
     shape = transmission.shape[-2:]
-    camera = carm.camera(shape[::-1], pixel_spacing_mm)
+    stored = _stored_from_camera(flip_columns, flip_rows)
+    if field_of_view is not None:
+        stored = _detector_from_camera(patient_position).then(field_of_view)
+    camera = carm.camera(shape[::-1], pixel_spacing_mm, principal_point)
     dataset = _identity(path, study_uid, frame_of_reference_uid)
     dataset.PatientName, dataset.PatientID = patient_name, patient_id
     dataset.Manufacturer = "xrayreg (simulation)"
     dataset.DerivationDescription = "Simulated X-ray computed from a CT by xrayreg; not an acquired image"
     dataset.ImageComments = "SIMULATED, not for diagnosis"
     dataset.SeriesDescription = series_description
-    _describe_geometry(dataset, carm, pixel_spacing_mm)
-    dataset.PatientOrientation = _stored_orientation(camera, flip_columns, flip_rows)
+    _describe_geometry(dataset, carm, camera, stored, patient_position)
     if shutter is not None:
-        write_shutter(dataset, shutter.flipped(shape, columns=flip_columns, rows=flip_rows))
-    stored = transmission[..., :: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
-    _store_pixels(dataset, stored, ("LIN", 1))
+        if stored.clockwise % 2:
+            raise InputError("a shutter is not written into an image that is stored on its side", where=path)
+        rows = stored.clockwise == 2
+        write_shutter(dataset, shutter.flipped(shape, columns=stored.mirrored != rows, rows=rows))
+    _store_pixels(dataset, stored.of(transmission), ("LIN", 1))
     if transmission.ndim == 3:
         _describe_run(dataset, len(transmission), angle_steps_deg)
     dataset.save_as(path, enforce_file_format=True)
@@ -133,7 +146,6 @@ def write_dicom_line_integrals(
         comments: what a reader must know first.
         frame_of_reference_uid: the same for views whose poses belong together.
     """
-    camera = carm.camera(line_integrals.shape[::-1], pixel_spacing_mm)
     inside = line_integrals[mask]
     lowest, span = float(inside.min()), float(inside.max() - inside.min())
     step = max(LOG_RANGE / _FULL_SCALE, span / (_FULL_SCALE - 1))
@@ -146,8 +158,8 @@ def write_dicom_line_integrals(
     dataset.DerivationDescription = scale if mask.all() else f"{scale}; 0 is padding"
     place = ", ".join(f"{x:.6f}" for x in carm.isocenter)
     dataset.ImageComments = f"{comments} Isocenter at patient LPS ({place}) mm."
-    _describe_geometry(dataset, carm, pixel_spacing_mm)
-    dataset.PatientOrientation = _stored_orientation(camera, True, False)
+    camera = carm.camera(line_integrals.shape[::-1], pixel_spacing_mm)
+    _describe_geometry(dataset, carm, camera, MIRRORED, None)
     if not mask.all():
         dataset.PixelPaddingValue = 0
     _store_pixels(dataset, values.astype(np.uint16)[:, ::-1], ("LOG", -1))
@@ -184,8 +196,25 @@ def _identity(path: str | Path, study_uid: str | None, frame_uid: str | None) ->
     return dataset
 
 
-def _describe_geometry(dataset: Dataset, carm: CArm, pixel_spacing_mm: tuple[float, float]) -> None:
-    column_mm, row_mm = pixel_spacing_mm
+def _stored_from_camera(flip_columns: bool, flip_rows: bool) -> Turn:
+    return Turn(2 if flip_rows else 0, flip_columns != flip_rows)
+
+
+def _detector_from_camera(patient_position: str) -> Turn:
+    """From the image as the source sees it, head up, to the detector's own rows and columns."""
+    return HALF.then(MIRRORED) if is_feet_first(patient_position) else MIRRORED
+
+
+def _describe_geometry(
+    dataset: Dataset, carm: CArm, camera: Camera, stored: Turn, patient_position: str | None
+) -> None:
+    """Set the tags of geometry and orientation.
+
+    Args:
+        stored: how the camera's image is turned to be stored.
+        patient_position: None where it is not known; the angles about the equipment are then those of HFS.
+    """
+    column_mm, row_mm = spacing = stored.pair(camera.pixel_spacing_mm)
     dataset.PositionerMotion = "STATIC"
     dataset.DistanceSourceToDetector = _ds(carm.source_to_detector_mm)
     dataset.DistanceSourceToPatient = _ds(carm.source_to_isocenter_mm)
@@ -193,14 +222,15 @@ def _describe_geometry(dataset: Dataset, carm: CArm, pixel_spacing_mm: tuple[flo
         carm.source_to_detector_mm / carm.source_to_isocenter_mm
     )
     dataset.ImagerPixelSpacing = [_ds(row_mm), _ds(column_mm)]  # DICOM: between rows first
-    dataset.PositionerPrimaryAngle = _ds(carm.primary_deg)
-    dataset.PositionerSecondaryAngle = _ds(carm.secondary_deg)
-    dataset.FieldOfViewRotation, dataset.FieldOfViewHorizontalFlip = "0", "NO"
-    item = Dataset()
-    item.PositionerIsocenterPrimaryAngle = carm.primary_deg
-    item.PositionerIsocenterSecondaryAngle = carm.secondary_deg
-    item.PositionerIsocenterDetectorRotationAngle = DETECTOR_ROTATION_SIGN * carm.tertiary_deg
-    dataset.IsocenterReferenceSystemSequence = [item]
+    angles = carm.primary_deg, carm.secondary_deg, carm.tertiary_deg
+    write_angles(dataset, angles, patient_position or "HFS", _ds)
+    if patient_position is None:
+        del dataset.PatientPosition
+    turn = _detector_from_camera(patient_position or "HFS").inverse.then(stored)
+    size, point = stored.pair(camera.size), stored.point(tuple(camera.K[:2, 2]), camera.size)
+    write_field_of_view(dataset, turn, point, size, spacing)
+    letters = stored_orientation(camera.camera_from_patient, stored.inverse)
+    dataset.PatientOrientation = list(letters)
 
 
 def _describe_run(dataset: Dataset, frames: int, angle_steps_deg: tuple[float, float]) -> None:
@@ -212,15 +242,6 @@ def _describe_run(dataset: Dataset, frames: int, angle_steps_deg: tuple[float, f
         primary, secondary = ([_ds(step * frame) for frame in range(frames)] for step in angle_steps_deg)
         dataset.PositionerPrimaryAngleIncrement = primary
         dataset.PositionerSecondaryAngleIncrement = secondary
-
-
-def _stored_orientation(camera: Camera, flip_columns: bool, flip_rows: bool) -> list[str]:
-    """Patient Orientation (0020,0020) of the stored image."""
-    row_direction, column_direction = camera.patient_from_camera[:3, :2].T
-    return [
-        letters_of(-row_direction if flip_columns else row_direction),
-        letters_of(-column_direction if flip_rows else column_direction),
-    ]
 
 
 def _store_pixels(dataset: Dataset, stored: np.ndarray, relationship: tuple[str, int]) -> None:

@@ -10,7 +10,11 @@ from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
 from ..geometry import CameraFile, CArm
-from .dicom_tags import has_value, number, positive, read_dataset
+from .carm_angles import angles_shown, detector_is_placed, forget_equipment_angles
+from .carm_distances import has_pixel_spacing, pixel_spacing_mm
+from .dicom_tags import has_value, positive, read_dataset
+from .enhanced_xa import classic_frame, is_enhanced
+from .field_of_view import stored_from_detector
 from .itk_files import ITK_SUFFIXES, suffix_of
 from .pictures import PICTURE_SUFFIXES
 
@@ -88,39 +92,48 @@ class XrayGeometry:
 def geometry_found(path: str | Path) -> XrayGeometry:
     """What an X-ray file says about its geometry; nothing of it is guessed, and only DICOM files say any.
 
+    Of a run of several frames, it is that of the first.
+
     Raises:
         InputError: if the file is missing, or a tag that is there is malformed.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError("no such file", where=path)
-    return (
-        geometry_in_tags(read_dataset(path, stop_before_pixels=True), path)
-        if is_dicom(path)
-        else XrayGeometry()
-    )
+    if not is_dicom(path):
+        return XrayGeometry()
+    dataset = read_dataset(path, stop_before_pixels=True)
+    return geometry_in_tags(classic_frame(dataset, 1, path) if is_enhanced(dataset) else dataset, path)
 
 
 def geometry_in_tags(dataset: pydicom.Dataset, where: Path) -> XrayGeometry:
     """As `geometry_found`, of a data set."""
 
-    def maybe(keyword: str, count: int):
-        return positive(dataset, keyword, count, where) if has_value(dataset, keyword) else None
+    def distance(*keywords: str):
+        there = [name for name in keywords if has_value(dataset, name)]
+        return positive(dataset, there[0], 1, where)[0] if there else None
 
-    def angle(keyword: str):
-        return number(dataset, keyword, where) if has_value(dataset, keyword) else None
-
-    distances = [maybe(name, 1) for name in ("DistanceSourceToDetector", "DistanceSourceToPatient")]
-    spacing = maybe("ImagerPixelSpacing", 2)
     relationship = str(dataset.get("PixelIntensityRelationship") or "").strip().upper()
     return XrayGeometry(
-        *(distance and distance[0] for distance in distances),
-        spacing and spacing[::-1],  # DICOM: between rows first
-        angle("PositionerPrimaryAngle"),
-        angle("PositionerSecondaryAngle"),
+        distance("DistanceSourceToDetector"),
+        distance("DistanceSourceToIsocenter", "DistanceSourceToPatient"),
+        pixel_spacing_mm(dataset, where)[0] if has_pixel_spacing(dataset) else None,
+        *angles_shown(dataset, where),
         IN_THE_FILE if relationship in ("LIN", "LOG") else None,
-        IN_THE_FILE if has_value(dataset, "PatientOrientation") else None,
+        IN_THE_FILE if says_how_it_lies(dataset, where) else None,
     )
+
+
+def says_how_it_lies(dataset: pydicom.Dataset, where: Path) -> bool:
+    """Whether a file says how its image lies in the patient.
+
+    Patient Orientation (0020,0020) does. Without it, Enhanced XA does by the field of view on a detector of
+    which all angles are known: only there the standard says from which side a detector's rows are counted.
+    """
+    if has_value(dataset, "PatientOrientation"):
+        return True
+    by_detector = is_enhanced(dataset) and detector_is_placed(dataset, where)
+    return by_detector and stored_from_detector(dataset, where) is not None
 
 
 def write_into_tags(dataset: pydicom.Dataset, geometry: XrayGeometry, where: Path) -> tuple[str, ...]:
@@ -138,6 +151,7 @@ def write_into_tags(dataset: pydicom.Dataset, geometry: XrayGeometry, where: Pat
     changes = geometry.differing(found)
     if not changes:
         return ()
+    _forget_what_hands_replaced(dataset, changes)
     values = {
         "DistanceSourceToDetector": ("source_to_detector_mm", [geometry.source_to_detector_mm]),
         "DistanceSourceToPatient": ("source_to_isocenter_mm", [geometry.source_to_isocenter_mm]),
@@ -149,6 +163,22 @@ def write_into_tags(dataset: pydicom.Dataset, geometry: XrayGeometry, where: Pat
         if name in changes:
             setattr(dataset, keyword, [format_number_as_ds(float(x)) for x in numbers])
     return (f"given by hand: {', '.join(_NAMES[name] for name in changes)}",)
+
+
+def _forget_what_hands_replaced(dataset: pydicom.Dataset, changes: tuple[str, ...]) -> None:
+    """Take out the tags that say the old numbers in other words."""
+    gone = []
+    if {"source_to_detector_mm", "source_to_isocenter_mm"} & set(changes):
+        gone += ["EstimatedRadiographicMagnificationFactor"]
+    if "source_to_isocenter_mm" in changes:
+        gone += ["DistanceSourceToIsocenter"]
+    if "pixel_spacing_mm" in changes:
+        gone += ["PixelSpacing", "FieldOfViewDimensions", "FieldOfViewDimensionsInFloat"]
+    for keyword in gone:
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    if {"primary_deg", "secondary_deg"} & set(changes):
+        forget_equipment_angles(dataset)
 
 
 def camera_file_from(

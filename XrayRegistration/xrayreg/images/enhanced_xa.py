@@ -1,0 +1,173 @@
+"""Enhanced XA and XRF: one frame's functional groups as the attributes of classic X-ray files.
+
+PS3.3 A.47 and A.48, macros in C.8.19.6. What the classic readers use is taken out of the shared and the
+per-frame groups; angles and table positions of a run become those of its first frame and increments.
+"""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.valuerep import format_number_as_ds
+
+from ..errors import InputError
+from .dicom_tags import has_value, number, tag_name
+
+ENHANCED_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.12.1.1": "Enhanced XA Image Storage",
+    "1.2.840.10008.5.1.4.1.1.12.2.1": "Enhanced XRF Image Storage",
+}
+
+_SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+# The macros whose attributes stand at the top of a classic file. A shutter or collimator has an item for
+# each shape, whose attributes do not clash.
+_FLATTENED = (
+    "PositionerPositionSequence",
+    "XRayGeometrySequence",
+    "FieldOfViewSequence",
+    "FramePixelDataPropertiesSequence",
+    "PatientOrientationInFrameSequence",
+    "FrameDetectorParametersSequence",
+    "FrameAnatomySequence",
+    "CollimatorShapeSequence",
+    "FrameDisplayShutterSequence",
+)
+_KEPT = ("IsocenterReferenceSystemSequence", "PixelIntensityRelationshipLUTSequence")
+_ANGLES = ("PositionerPrimaryAngle", "PositionerSecondaryAngle")
+_TABLE = {
+    "TableTopVerticalPosition": "TableVerticalIncrement",
+    "TableTopLongitudinalPosition": "TableLongitudinalIncrement",
+    "TableTopLateralPosition": "TableLateralIncrement",
+}
+_TURN = "PositionerIsocenterDetectorRotationAngle"
+_STANDS_STILL = 0.01  # degrees
+_EXPORT = "export the run as classic X-Ray Angiography, or give a camera file (--camera)"
+
+
+def is_enhanced(dataset: pydicom.Dataset) -> bool:
+    return str(dataset.get("SOPClassUID") or "") in ENHANCED_CLASSES
+
+
+def classic_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> pydicom.Dataset:
+    """A data set as the classic readers know them, of one frame of an Enhanced XA or XRF file.
+
+    Its pixels and their number of frames stay as they are. Patient Orientation is the first frame's, as of
+    classic runs, as are the angles, which come with increments for each frame; all else is the frame's own.
+
+    Args:
+        frame: counted from 1.
+
+    Raises:
+        InputError: if there are no functional groups or too few, or if the detector turns during the run.
+    """
+    shared, frames = _groups(dataset, where)
+    if not 1 <= frame <= len(frames):
+        raise InputError(
+            f"{tag_name(_PER_FRAME)} describes {len(frames)} frames, but frame {frame} is asked for",
+            where=where,
+            remedy=f"choose one from 1 to {len(frames)}" if frames else _EXPORT,
+        )
+    result = copy.copy(dataset)
+    for keyword in (_SHARED, _PER_FRAME):
+        if keyword in result:
+            delattr(result, keyword)
+    of_frame = _merged(shared, frames[frame - 1])
+    for element in of_frame:
+        result[element.tag] = element
+    first = _merged(shared, frames[0])
+    if len(frames) > 1:
+        _as_run(result, [_merged(shared, item) for item in frames], where)
+    for keyword in ("PatientOrientation", "IsocenterReferenceSystemSequence"):
+        if has_value(first, keyword) and has_value(first, _ANGLES[0]):
+            setattr(result, keyword, first.get(keyword))
+    return result
+
+
+def undistorted_notes(dataset: pydicom.Dataset) -> tuple[str, ...]:
+    """A note if the file says that its pixels are distorted: the camera of a pinhole does not hold then."""
+    if str(dataset.get("GeometricalProperties") or "").strip().upper() != "NON_UNIFORM":
+        return ()
+    most = dataset.get("GeometricMaximumDistortion")
+    by = "" if most is None else f" by up to {float(most):g} %"
+    return (
+        f"the image is distorted{by} ({tag_name('GeometricalProperties')} NON_UNIFORM); it was not corrected",
+    )
+
+
+def _groups(dataset: pydicom.Dataset, where: Path) -> tuple[pydicom.Dataset, list[pydicom.Dataset]]:
+    """The shared functional groups, and those of each frame."""
+    shared, frames = (list(dataset.get(keyword) or ()) for keyword in (_SHARED, _PER_FRAME))
+    if not shared and not frames:
+        raise InputError(
+            f"{ENHANCED_CLASSES[dataset.SOPClassUID]} without {tag_name(_SHARED)} and {tag_name(_PER_FRAME)}"
+            ": its frames are not described",
+            where=where,
+            remedy=_EXPORT,
+        )
+    count = int(number(dataset, "NumberOfFrames", where)) if has_value(dataset, "NumberOfFrames") else 1
+    if not frames:
+        frames = [pydicom.Dataset()] * count
+    if len(frames) != count:
+        raise InputError(
+            f"{tag_name('NumberOfFrames')} is {count}, but {tag_name(_PER_FRAME)} describes {len(frames)}",
+            where=where,
+            remedy=_EXPORT,
+        )
+    return (shared[0] if shared else pydicom.Dataset()), frames
+
+
+def _merged(shared: pydicom.Dataset, per_frame: pydicom.Dataset) -> pydicom.Dataset:
+    """Both groups' attributes flat; the frame's own go before the shared ones."""
+    result = pydicom.Dataset()
+    for group in (shared, per_frame):
+        for keyword in _KEPT:
+            if has_value(group, keyword):
+                result[keyword] = group[keyword]
+        for keyword in _FLATTENED:
+            _flatten(group.get(keyword) or (), result)
+        for item in group.get("TablePositionSequence") or ():
+            for position in _TABLE:
+                if has_value(item, position):
+                    result[position] = item[position]
+    return result
+
+
+def _flatten(items, result: pydicom.Dataset) -> None:
+    shapes = {}
+    for item in items:
+        for element in item:
+            result[element.tag] = element
+            if element.keyword in ("ShutterShape", "CollimatorShape"):
+                shapes.setdefault(element.keyword, []).append(element.value)
+    for keyword, values in shapes.items():
+        setattr(result, keyword, values)
+
+
+def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path) -> None:
+    """Write the frames' angles and table positions as the first frame's and increments."""
+    for keyword in _ANGLES:
+        if all(has_value(item, keyword) for item in frames):
+            values = [number(item, keyword, where) for item in frames]
+            setattr(result, keyword, _ds(values[0]))
+            setattr(result, f"{keyword}Increment", [_ds(value - values[0]) for value in values])
+    for keyword, increment in _TABLE.items():
+        if all(has_value(item, keyword) for item in frames):
+            values = [number(item, keyword, where) for item in frames]
+            setattr(result, increment, [_ds(value - values[0]) for value in values])
+    turns = [
+        number(item, _TURN, where)
+        for frame in frames
+        for item in frame.get("IsocenterReferenceSystemSequence") or ()
+        if has_value(item, _TURN)
+    ]
+    if turns and np.ptp(turns) > _STANDS_STILL and has_value(frames[0], _ANGLES[0]):
+        raise InputError(
+            f"{tag_name(_TURN)} changes by {np.ptp(turns):.4g} degrees: the detector turns during the run",
+            where=where,
+            remedy=_EXPORT,
+        )
+
+
+def _ds(value: float) -> str:
+    return format_number_as_ds(float(value))
