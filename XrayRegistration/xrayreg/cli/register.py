@@ -12,7 +12,9 @@ from ..images import (
     LabelMap,
     Volume,
     Xray,
+    XrayGeometry,
     check_overlap,
+    completed_geometry,
     read_label_map,
     read_markups,
     read_volume,
@@ -26,7 +28,7 @@ from .options import add_volume_options, search_range, voxel_mm
 from .pipeline import Inputs, described, register_and_write
 
 _RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
-_START_FROM_TAGS = "start pose from the C-arm's tags, with the isocenter at the volume's centre"
+_START_FROM_TAGS = "start pose from the C-arm's angles, with the isocenter at the volume's centre"
 REJECTED = 3
 
 
@@ -59,6 +61,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         type=Path,
         action=_ByXray,
         help="camera.json of the --xray before it (needed unless DICOM)",
+    )
+    parser.add_argument(
+        "--geometry",
+        type=Path,
+        action=_ByXray,
+        help="geometry.json of the --xray before it: what its tags do not say of the C-arm, or all of it "
+        "for other files",
     )
     parser.add_argument(
         "--frame",
@@ -104,7 +113,9 @@ def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
     check_landmark_options(options)
     volume = read_volume(options.volume, voxel_mm(options))
-    xrays = read_xrays(options.xray, options.camera or {}, options.init, volume, options.frame or {})
+    xrays = read_xrays(
+        options.xray, options.camera or {}, options.init, volume, options.frame or {}, options.geometry or {}
+    )
     if options.init == "landmarks":
         from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
@@ -135,6 +146,7 @@ def read_xrays(
     init: str,
     volume: Volume,
     frames: dict[int, int] | None = None,
+    geometries: dict[int, Path] | None = None,
 ) -> list[Xray]:
     """The X-rays at their start poses, checked against each other.
 
@@ -143,6 +155,7 @@ def read_xrays(
         init: "camera", "dicom", "auto", or "landmarks", where poses of views alone mean nothing yet.
         volume: its centre is taken as the isocenter of poses from DICOM tags.
         frames: frame, counted from 1, by the number of its X-ray.
+        geometries: geometry.json by the number of its X-ray.
     """
     names = _unique_names(paths)
     files: dict[int, CameraFile] = {}
@@ -162,11 +175,27 @@ def read_xrays(
                 files[number] = without_start(files[number])
             _check_rig_start(files, cameras, number)
         isocenter = tuple(float(x) for x in volume.grid.centre_patient)
-        xray = read_xray(path, files.get(number), names[number], isocenter, (frames or {}).get(number))
+        geometry = _geometry(path, number, cameras, geometries or {})
+        frame = (frames or {}).get(number)
+        xray = read_xray(path, files.get(number), names[number], isocenter, frame, geometry)
         if number not in cameras and init != "landmarks":
             xray = replace(xray, notes=(*xray.notes, _START_FROM_TAGS))
         xrays.append(xray)
     return xrays
+
+
+def _geometry(
+    xray: Path, number: int, cameras: dict[int, Path], geometries: dict[int, Path]
+) -> XrayGeometry | None:
+    if number not in geometries:
+        return None
+    if number in cameras:
+        raise InputError(
+            f"{geometries[number]} and {cameras[number]} both give its geometry",
+            where=xray,
+            remedy="leave out --geometry or --camera",
+        )
+    return completed_geometry(xray, geometries[number])
 
 
 def _described_xray(path: Path, frame: int | None) -> dict:

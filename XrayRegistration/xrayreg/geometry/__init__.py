@@ -11,6 +11,7 @@ from .by_hand import (
 )
 from .camera import Camera, intrinsics
 from .camera_file import (
+    INTENSITIES,
     CameraFile,
     camera_json,
     mayacam_text,
@@ -54,6 +55,7 @@ from .se3 import (
 from .two_views import Triangulated, epipolar_segment, triangulate
 
 __all__ = [
+    "INTENSITIES",
     "LPS_FROM_RAS",
     "PATIENT_POSITIONS",
     "CArm",

@@ -3,6 +3,7 @@
 from .bones import segment_bones
 from .checksums import sha256, sha256_of_files
 from .drr_files import write_drr_nrrd
+from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
 from .label_files import check_overlap, read_label_map, resample_labels
 from .landmark_files import landmarks_of, paired, read_landmarks2d, read_landmarks3d
 from .markup_files import read_markups, write_markups
@@ -10,6 +11,7 @@ from .markups import Markup
 from .masks import without_polygon
 from .shutters import Shutter
 from .thumbnails import thumbnail_png
+from .turns import Turn
 from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
 from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
@@ -21,10 +23,12 @@ from .xray_geometry import XrayGeometry, geometry_found
 __all__ = [
     "WATER_PER_MM",
     "DicomXray",
+    "GeometryFile",
     "Grid",
     "LabelMap",
     "Markup",
     "Shutter",
+    "Turn",
     "Volume",
     "Xray",
     "XrayGeometry",
@@ -32,6 +36,7 @@ __all__ = [
     "camera_from_dicom",
     "carm_for_dicom",
     "check_overlap",
+    "completed_geometry",
     "frame_count",
     "geometry_found",
     "landmarks_of",
@@ -39,6 +44,7 @@ __all__ = [
     "looks_like_hu",
     "paired",
     "read_dicom_xray",
+    "read_geometry_file",
     "read_label_map",
     "read_landmarks2d",
     "read_landmarks3d",
@@ -55,5 +61,6 @@ __all__ = [
     "write_dicom_line_integrals",
     "write_dicom_xray",
     "write_drr_nrrd",
+    "write_geometry_file",
     "write_markups",
 ]

@@ -62,15 +62,27 @@ def pixel_spacing_mm(dataset: pydicom.Dataset, where: Path) -> tuple[tuple[float
     Raises:
         InputError: if there is no spacing of the detector, or if the two contradict each other.
     """
+    spacing = spacing_on_detector(dataset, where)
+    if has_value(dataset, "ImagerPixelSpacing"):
+        return spacing, _compared(dataset, spacing[::-1], where)
+    note = (
+        f"pixel spacing on the detector computed as {tag_name('PixelSpacing')} x "
+        f"{tag_name('EstimatedRadiographicMagnificationFactor')}"
+    )
+    return spacing, (note,)
+
+
+def spacing_on_detector(dataset: pydicom.Dataset, where: Path) -> tuple[float, float]:
+    """As `pixel_spacing_mm`, without comparing it with other tags."""
     if has_value(dataset, "ImagerPixelSpacing"):
         row_mm, column_mm = positive(dataset, "ImagerPixelSpacing", 2, where)
-        return (column_mm, row_mm), _compared(dataset, (row_mm, column_mm), where)
+        return column_mm, row_mm
     if not has_pixel_spacing(dataset):
         there = ""
         if has_value(dataset, "PixelSpacing"):
             there = (
-                f"; {tag_name('PixelSpacing')} is no help, as {tag_name('PixelSpacingCalibrationType')} does "
-                "not say that it is the detector's divided by the magnification (GEOMETRY)"
+                f"; {tag_name('PixelSpacing')} helps only with {tag_name('PixelSpacingCalibrationType')} "
+                f"GEOMETRY and {tag_name('EstimatedRadiographicMagnificationFactor')}"
             )
         state = "empty" if "ImagerPixelSpacing" in dataset else "missing"
         raise InputError(
@@ -78,17 +90,15 @@ def pixel_spacing_mm(dataset: pydicom.Dataset, where: Path) -> tuple[tuple[float
         )
     row_mm, column_mm = positive(dataset, "PixelSpacing", 2, where)
     (magnification,) = positive(dataset, "EstimatedRadiographicMagnificationFactor", 1, where)
-    note = (
-        f"pixel spacing on the detector computed as {tag_name('PixelSpacing')} x "
-        f"{tag_name('EstimatedRadiographicMagnificationFactor')} {magnification:g}"
-    )
-    return (column_mm * magnification, row_mm * magnification), (note,)
+    return column_mm * magnification, row_mm * magnification
 
 
 def has_pixel_spacing(dataset: pydicom.Dataset) -> bool:
     """Whether a data set says the spacing on the detector: see `pixel_spacing_mm`."""
-    corrected = has_value(dataset, "PixelSpacing") and _calibration(dataset) == "GEOMETRY"
-    return has_value(dataset, "ImagerPixelSpacing") or corrected
+    if has_value(dataset, "ImagerPixelSpacing"):
+        return True
+    names = ("PixelSpacing", "EstimatedRadiographicMagnificationFactor")
+    return all(has_value(dataset, name) for name in names) and _calibration(dataset) == "GEOMETRY"
 
 
 def _compared(dataset: pydicom.Dataset, imager: tuple[float, float], where: Path) -> tuple[str, ...]:

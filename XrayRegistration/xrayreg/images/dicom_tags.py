@@ -8,7 +8,7 @@ from pydicom.datadict import tag_for_keyword
 
 from ..errors import InputError
 
-USE_CAMERA_FILE = "give the view's geometry in a camera file (--camera)"
+USE_CAMERA_FILE = "give its geometry by hand (--geometry) or in a camera file (--camera)"
 
 _EXPECTED = "give a DICOM file; X-rays may also be PNG, TIFF, NRRD, NIfTI or MetaImage with a camera file"
 

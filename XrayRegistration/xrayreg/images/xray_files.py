@@ -15,7 +15,7 @@ from .xray_dicom import read_dicom_xray
 from .xray_geometry import XrayGeometry, camera_file_from, is_dicom
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-_MAKE_CAMERA_FILE = "add a camera file: --camera camera.json"
+_MAKE_CAMERA_FILE = "add a camera file: --camera camera.json, or --geometry geometry.json"
 
 
 def read_xray(

@@ -11,8 +11,8 @@ from pydicom.valuerep import format_number_as_ds
 from ..errors import InputError
 from ..geometry import CameraFile, CArm
 from .carm_angles import angles_shown, detector_is_placed, forget_equipment_angles
-from .carm_distances import has_pixel_spacing, pixel_spacing_mm
-from .dicom_tags import has_value, positive, read_dataset
+from .carm_distances import has_pixel_spacing, spacing_on_detector
+from .dicom_tags import has_value, positive, read_dataset, tag_name
 from .enhanced_xa import classic_frame, is_enhanced
 from .field_of_view import stored_from_detector
 from .itk_files import ITK_SUFFIXES, suffix_of
@@ -30,6 +30,18 @@ _NAMES = {
     "intensity": "meaning of the values",
     "seen_from": "side from which it is seen",
 }
+
+
+TAGS = {
+    "source_to_detector_mm": tag_name("DistanceSourceToDetector"),
+    "source_to_isocenter_mm": tag_name("DistanceSourceToPatient"),
+    "pixel_spacing_mm": tag_name("ImagerPixelSpacing"),
+    "primary_deg": tag_name("PositionerPrimaryAngle"),
+    "secondary_deg": tag_name("PositionerSecondaryAngle"),
+    "intensity": tag_name("PixelIntensityRelationship"),
+    "seen_from": tag_name("PatientOrientation"),
+}
+"""Where a DICOM file says it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ def geometry_in_tags(dataset: pydicom.Dataset, where: Path) -> XrayGeometry:
     return XrayGeometry(
         distance("DistanceSourceToDetector"),
         distance("DistanceSourceToIsocenter", "DistanceSourceToPatient"),
-        pixel_spacing_mm(dataset, where)[0] if has_pixel_spacing(dataset) else None,
+        spacing_on_detector(dataset, where) if has_pixel_spacing(dataset) else None,
         *angles_shown(dataset, where),
         IN_THE_FILE if relationship in ("LIN", "LOG") else None,
         IN_THE_FILE if says_how_it_lies(dataset, where) else None,
