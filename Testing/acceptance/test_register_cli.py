@@ -38,7 +38,7 @@ from looking import (
 from PIL import Image
 from xrayreg.cli import main, pipeline
 from xrayreg.geometry import about, inverse
-from xrayreg.images import read_volume, write_dicom_xray
+from xrayreg.images import XrayGeometry, read_volume, write_dicom_xray, write_geometry_file
 from xrayreg.results import files as result_files
 
 PLAN = phantom.CENTRE + [[-20.0, 10.0, -14.0], [5.0, 0.0, -10.0]]
@@ -351,6 +351,27 @@ def test_a_frame_of_a_run_is_chosen_behind_its_xray(xrayreg, ct, views, tmp_path
     centre = tuple(read_volume(ct).grid.centre_patient)
     turned = replace(view.carm, primary_deg=30.0, isocenter=centre).camera_from_patient  # 0 and one step
     np.testing.assert_allclose(result["views"][0]["camera_from_patient"], turned, atol=1e-6)
+
+
+def test_the_geometry_of_a_picture_is_given_behind_its_xray(xrayreg, ct, views, tmp_path, at_start):
+    view = views[0]
+    picture = phantom.write_xray(tmp_path / "ap.png", view.pixels)
+    carm, spacing = view.carm, view.start.pixel_spacing_mm
+    distances = (carm.source_to_detector_mm, carm.source_to_isocenter_mm)
+    geometry = XrayGeometry(*distances, spacing, carm.primary_deg, None, "transmission", "source")
+    write_geometry_file(tmp_path / "geometry.json", geometry)
+    command = ("register", "--volume", ct, "--xray", picture, "--geometry", tmp_path / "geometry.json")
+    refused = xrayreg(*command, "--out", tmp_path / "no").check_refused()
+    assert "geometry is incomplete: secondary angle" in refused
+    write_geometry_file(tmp_path / "geometry.json", replace(geometry, secondary_deg=carm.secondary_deg))
+    camera = phantom.write_camera(tmp_path / "camera.json", view.start)
+    twice = xrayreg(*command, "--camera", camera, "--out", tmp_path / "no").check_refused()
+    assert "both give its geometry" in twice
+    done = xrayreg(*command, "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    centre = tuple(read_volume(ct).grid.centre_patient)
+    found = read_json(tmp_path / "out" / "registration.json")["views"][0]["camera_from_patient"]
+    np.testing.assert_allclose(found, replace(carm, isocenter=centre).camera_from_patient, atol=1e-6)
 
 
 def test_results_of_an_earlier_run_are_replaced_and_other_files_stay(xrayreg, ct, views, tmp_path, at_start):

@@ -4,11 +4,11 @@ PS3.3 A.47 and A.48, macros in C.8.19.6. What the classic readers use is taken o
 per-frame groups; angles and table positions of a run become those of its first frame and increments.
 """
 
-import copy
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
@@ -50,10 +50,11 @@ def is_enhanced(dataset: pydicom.Dataset) -> bool:
 
 
 def classic_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> pydicom.Dataset:
-    """A data set as the classic readers know them, of one frame of an Enhanced XA or XRF file.
+    """Put the functional groups of one frame of an Enhanced XA or XRF file where the classic readers look.
 
-    Its pixels and their number of frames stay as they are. Patient Orientation is the first frame's, as of
-    classic runs, as are the angles, which come with increments for each frame; all else is the frame's own.
+    The data set is changed in its place; groups, pixels and number of frames stay as they are. Patient
+    Orientation is the first frame's, as of classic runs, as are the angles, which come with increments for
+    each frame; all else is the frame's own.
 
     Args:
         frame: counted from 1.
@@ -68,20 +69,15 @@ def classic_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> pydicom.
             where=where,
             remedy=f"choose one from 1 to {len(frames)}" if frames else _EXPORT,
         )
-    result = copy.copy(dataset)
-    for keyword in (_SHARED, _PER_FRAME):
-        if keyword in result:
-            delattr(result, keyword)
-    of_frame = _merged(shared, frames[frame - 1])
-    for element in of_frame:
-        result[element.tag] = element
+    for element in _merged(shared, frames[frame - 1]):
+        _copy(element, dataset)
     first = _merged(shared, frames[0])
     if len(frames) > 1:
-        _as_run(result, [_merged(shared, item) for item in frames], where)
+        _as_run(dataset, [_merged(shared, item) for item in frames], where)
     for keyword in ("PatientOrientation", "IsocenterReferenceSystemSequence"):
         if has_value(first, keyword) and has_value(first, _ANGLES[0]):
-            setattr(result, keyword, first.get(keyword))
-    return result
+            _copy(first[keyword], dataset)
+    return dataset
 
 
 def undistorted_notes(dataset: pydicom.Dataset) -> tuple[str, ...]:
@@ -123,13 +119,13 @@ def _merged(shared: pydicom.Dataset, per_frame: pydicom.Dataset) -> pydicom.Data
     for group in (shared, per_frame):
         for keyword in _KEPT:
             if has_value(group, keyword):
-                result[keyword] = group[keyword]
+                _copy(group[keyword], result)
         for keyword in _FLATTENED:
             _flatten(group.get(keyword) or (), result)
         for item in group.get("TablePositionSequence") or ():
             for position in _TABLE:
                 if has_value(item, position):
-                    result[position] = item[position]
+                    _copy(item[position], result)
     return result
 
 
@@ -137,11 +133,11 @@ def _flatten(items, result: pydicom.Dataset) -> None:
     shapes = {}
     for item in items:
         for element in item:
-            result[element.tag] = element
+            _copy(element, result)
             if element.keyword in ("ShutterShape", "CollimatorShape"):
                 shapes.setdefault(element.keyword, []).append(element.value)
     for keyword, values in shapes.items():
-        setattr(result, keyword, values)
+        _set(result, keyword, values)
 
 
 def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path) -> None:
@@ -149,12 +145,12 @@ def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path)
     for keyword in _ANGLES:
         if all(has_value(item, keyword) for item in frames):
             values = [number(item, keyword, where) for item in frames]
-            setattr(result, keyword, _ds(values[0]))
-            setattr(result, f"{keyword}Increment", [_ds(value - values[0]) for value in values])
+            _set(result, keyword, _ds(values[0]))
+            _set(result, f"{keyword}Increment", [_ds(value - values[0]) for value in values])
     for keyword, increment in _TABLE.items():
         if all(has_value(item, keyword) for item in frames):
             values = [number(item, keyword, where) for item in frames]
-            setattr(result, increment, [_ds(value - values[0]) for value in values])
+            _set(result, increment, [_ds(value - values[0]) for value in values])
     turns = [
         number(item, _TURN, where)
         for frame in frames
@@ -167,6 +163,15 @@ def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path)
             where=where,
             remedy=_EXPORT,
         )
+
+
+def _copy(element: pydicom.DataElement, target: pydicom.Dataset) -> None:
+    """An element of its own, so that changing it does not change the group that it is from."""
+    target.add_new(element.tag, element.VR, element.value)
+
+
+def _set(target: pydicom.Dataset, keyword: str, value: object) -> None:
+    target.add_new(tag_for_keyword(keyword), dictionary_VR(keyword), value)
 
 
 def _ds(value: float) -> str:
