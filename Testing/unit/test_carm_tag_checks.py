@@ -245,6 +245,22 @@ def test_distances_that_contradict_each_other_are_refused(frontal, tags, message
     assert message in refusal(changed(frontal, **tags))
 
 
+@pytest.mark.parametrize(
+    ("tags", "note"),
+    [
+        ({"DistanceSourceToEntrance": "390"}, None),
+        ({"DistanceSourceToEntrance": "510"}, "(0040,0306) 510 mm is not below DistanceSourceToPatient"),
+        (
+            {"Modality": "DX", "PixelIntensityRelationshipSign": 1},
+            "the start's depth is DistanceSourceToPatient (0018,1111), which of DX is that of the patient's",
+        ),
+    ],
+)
+def test_doubts_about_the_distance_to_the_isocenter_are_said(frontal, tags, note):
+    said = [each for each in read_dicom_xray(changed(frontal, **tags)).notes if "DistanceSource" in each]
+    assert [note in each for each in said] == ([True] if note else [])
+
+
 def test_distance_to_the_isocenter_of_enhanced_xa(frontal):
     changed(frontal, DistanceSourceToPatient=None, DistanceSourceToIsocenter=505.0)
     assert carm_from_camera(read_dicom_xray(frontal).camera, 505.0).isocenter == pytest.approx((0, 0, 0))
@@ -317,8 +333,8 @@ def test_angles_that_differ_by_their_rounding_agree(frontal):
 @pytest.mark.parametrize("position", ["HFS", "FFS"])
 def test_a_table_that_is_turned(tmp_path, position):
     # 25 degrees about the vertical, the beam vertical too: the angles about the patient stay 0. The
-    # detector's lower edge comes from the patient's feet 25 degrees to the left side, FFS from the head to the
-    # right.
+    # detector's lower edge comes from the patient's feet 25 degrees to the left side (FFS: from the head to
+    # the right).
     path = tmp_path / "x.dcm"
     write_dicom_xray(
         path,

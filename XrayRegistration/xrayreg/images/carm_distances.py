@@ -52,6 +52,22 @@ def distances_mm(dataset: pydicom.Dataset, where: Path) -> tuple[float, float]:
     return to_detector, to_isocenter
 
 
+def distance_notes(dataset: pydicom.Dataset, where: Path) -> tuple[str, ...]:
+    """What is to be said of the distance to the isocenter where it may be another one."""
+    tag = tag_name("DistanceSourceToPatient")
+    if has_value(dataset, "DistanceSourceToIsocenter"):
+        return ()
+    if str(dataset.get("Modality")) in ("DX", "CR"):
+        return (f"the start's depth is {tag}, which of {dataset.Modality} is that of the patient's support",)
+    entrance, to_patient = "DistanceSourceToEntrance", dataset.get("DistanceSourceToPatient")
+    if has_value(dataset, entrance) and positive(dataset, entrance, 1, where)[0] >= float(to_patient):
+        return (
+            f"{tag_name(entrance)} {dataset.get(entrance):g} mm is not below {tag} {to_patient:g} mm: the beam "
+            "enters the patient behind the isocenter, or one of the two is wrong",
+        )
+    return ()
+
+
 def pixel_spacing_mm(dataset: pydicom.Dataset, where: Path) -> tuple[tuple[float, float], tuple[str, ...]]:
     """(column, row) spacing on the detector, and notes.
 

@@ -9,7 +9,7 @@ import pydicom
 from ..errors import InputError
 from ..geometry import Camera, CArm
 from .carm_angles import Angles, angles_of_frame, read_angles
-from .carm_distances import distances_mm, pixel_spacing_mm
+from .carm_distances import distance_notes, distances_mm, pixel_spacing_mm
 from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
 from .dicom_tags import has_value, positive, tag_name
 from .enhanced_xa import undistorted_notes
@@ -126,7 +126,7 @@ def _view(
     carm = CArm(to_detector, to_isocenter, primary, secondary, angles.tertiary, tuple(isocenter))
     size = (columns, rows)
     camera = carm.camera(turn.pair(size), turn.pair(spacing), turn.point(point, size))
-    return _View(camera, turn, spacing_notes + angles.notes + turn_notes)
+    return _View(camera, turn, distance_notes(dataset, where) + spacing_notes + angles.notes + turn_notes)
 
 
 def _camera_from_stored(
