@@ -252,7 +252,7 @@ def test_distances_that_contradict_each_other_are_refused(frontal, tags, message
         ({"DistanceSourceToEntrance": "510"}, "(0040,0306) 510 mm is not below DistanceSourceToPatient"),
         (
             {"Modality": "DX", "PixelIntensityRelationshipSign": 1},
-            "the start's depth is DistanceSourceToPatient (0018,1111), which of DX is that of the patient's",
+            "the start's depth is DistanceSourceToPatient (0018,1111), of DX the distance to the patient's",
         ),
     ],
 )
