@@ -158,9 +158,9 @@ def test_a_quarter_turn_that_only_patient_orientation_tells(frontal):
     xray = read_dicom_xray(frontal)
     np.testing.assert_array_equal(xray.line_integrals, expected.line_integrals)
     np.testing.assert_allclose(xray.camera.K, expected.camera.K)
-    assert xray.notes == (
-        "turned by 90 degrees clockwise: to fit the C-arm's angles (PatientOrientation (0020,0020) F\\L)",
-    )
+    (note,) = xray.notes
+    assert note.startswith("turned by 90 degrees clockwise; stored as seen from the source, mirrored to what")
+    assert "(PatientOrientation (0020,0020) F\\L)" in note
 
 
 def test_the_side_given_by_hand_goes_before_tags_that_contradict(frontal):
@@ -323,6 +323,24 @@ def test_distances_given_by_hand_go_before_the_magnification(frontal):
 )
 def test_angles_that_mislead_are_refused(frontal, tags, equipment, message):
     assert message in refusal(changed(frontal, equipment, **tags))
+
+
+def test_the_equipments_angles_of_a_prone_patient_look_like_an_image_from_the_source(frontal):
+    # Prone under a detector straight above: 180 about the patient. From the back, the patient's right is on
+    # the right, R\F; a system that writes the equipment's 0 fits that only as seen from the source. Without
+    # the equipment's tags nothing else tells.
+    gone = dict.fromkeys(
+        ("IsocenterReferenceSystemSequence", "FieldOfViewRotation", "FieldOfViewHorizontalFlip")
+    )
+    wrong = read_dicom_xray(changed(frontal, PatientOrientation=["R", "F"], **gone))
+    assert any("check that the C-arm's angles are about the patient" in note for note in wrong.notes)
+    dataset = pydicom.dcmread(frontal)
+    dataset.PositionerPrimaryAngle = "180"
+    dataset.save_as(frontal)
+    right = read_dicom_xray(frontal)
+    assert right.notes == (
+        "flipped left-right: stored as seen from the detector (PatientOrientation (0020,0020) R\\F)",
+    )
 
 
 def test_angles_that_differ_by_their_rounding_agree(frontal):

@@ -147,7 +147,9 @@ def test_the_same_image_results_however_it_is_stored(tmp_path):
             xray = read_dicom_xray(path)
             expected = line_integrals_from_transmission(image.astype(float), np.ones(image.shape, bool))
             np.testing.assert_array_equal(xray.line_integrals, expected)
-            assert bool(xray.notes) == (flip_columns or flip_rows)
+            assert len(xray.notes) == 1
+            seen_from = "detector" if flip_columns != flip_rows else "source"  # both flips are half a turn
+            assert f"stored as seen from the {seen_from}" in xray.notes[0]
 
 
 def test_camera_survives_the_file_to_the_precision_of_its_tags(tmp_path):

@@ -58,7 +58,8 @@ def distance_notes(dataset: pydicom.Dataset, where: Path) -> tuple[str, ...]:
     if has_value(dataset, "DistanceSourceToIsocenter"):
         return ()
     if str(dataset.get("Modality")) in ("DX", "CR"):
-        return (f"the start's depth is {tag}, of {dataset.Modality} the distance to the patient's support",)
+        what = f"of {dataset.Modality} the distance to the patient's support"
+        return (f"the start's depth is {tag}, {what}",)
     entrance, to_patient = "DistanceSourceToEntrance", dataset.get("DistanceSourceToPatient")
     if has_value(dataset, entrance) and positive(dataset, entrance, 1, where)[0] >= float(to_patient):
         return (

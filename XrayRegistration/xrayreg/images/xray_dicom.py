@@ -186,12 +186,18 @@ def _check_agreement(
 
 
 def _turn_notes(turn: Turn, shown: str) -> tuple[str, ...]:
-    if turn == AS_IT_IS:
-        return ()
-    if turn == MIRRORED:
-        return (f"flipped left-right: stored as seen from the detector ({shown})",)
-    why = "to fit the C-arm's angles" if not turn.mirrored else "stored as seen from the detector"
-    return (f"{turn}: {why} ({shown})",)
+    """What was done to the image, and a warning if it was stored as clinical systems do not show it.
+
+    Angles of a prone patient that are those of the equipment exchange front and back: the image then seems to
+    be stored as seen from the source, and nothing else in classic tags tells.
+    """
+    if turn.mirrored:
+        return (f"{turn}: stored as seen from the detector ({shown})",)
+    done = "" if turn == AS_IT_IS else f"{turn}; "
+    return (
+        f"{done}stored as seen from the source, mirrored to what clinical systems show ({shown}): check that "
+        "the C-arm's angles are about the patient, not the table",
+    )
 
 
 def _table_motion(dataset: pydicom.Dataset, frame: int) -> tuple[str, ...]:
