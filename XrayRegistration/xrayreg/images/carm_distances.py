@@ -63,8 +63,8 @@ def distance_notes(dataset: pydicom.Dataset, where: Path) -> tuple[str, ...]:
     entrance, to_patient = "DistanceSourceToEntrance", dataset.get("DistanceSourceToPatient")
     if has_value(dataset, entrance) and positive(dataset, entrance, 1, where)[0] >= float(to_patient):
         return (
-            f"{tag_name(entrance)} {dataset.get(entrance):g} mm is not below {tag} {to_patient:g} mm: the beam "
-            "enters the patient behind the isocenter, or one of the two is wrong",
+            f"{tag_name(entrance)} {dataset.get(entrance):g} mm is not below {tag} {to_patient:g} mm: the "
+            "beam enters the patient behind the isocenter, or one of the two is wrong",
         )
     return ()
 

@@ -174,7 +174,7 @@ def _check_dimensions(
     names = [n for n in ("FieldOfViewDimensions", "FieldOfViewDimensionsInFloat") if has_value(dataset, n)]
     if str(dataset.get("FieldOfViewShape") or "").strip() != "RECTANGLE" or not names:
         return
-    field = np.array(positive(dataset, names[0], 2, where))
+    field = np.array(positive(dataset, names[0], np.size(dataset.get(names[0])), where))
     pixels = np.multiply(size, spacing_mm)[::-1]
     if (np.abs(field / pixels - 1) > _WRONG_SIZE).any():
         raise InputError(
