@@ -50,6 +50,22 @@ def test_angles_of_a_rotational_run_are_those_of_each_frame(tmp_path):
     assert xray.line_integrals[12, 4] == pytest.approx(np.log(1000 / 300), rel=1e-4)
 
 
+def test_angles_about_the_equipment_turn_in_a_run_too(tmp_path):
+    # HFP: -150 about the table is 30 about the patient (test_patient_positions.py), -140 is 40.
+    without = ("PositionerPositionSequence",)
+    per_frame = ("IsocenterReferenceSystemSequence",)
+    options = {"patient_position": "HFP", "without": without, "per_frame": per_frame}
+    path = enhanced(tmp_path / "run.dcm", RUN, **options)
+    dataset = pydicom.dcmread(path)
+    last = dataset.PerFrameFunctionalGroupsSequence[2].IsocenterReferenceSystemSequence[0]
+    last.PositionerIsocenterPrimaryAngle = -140.0
+    dataset.save_as(path)
+    # What was found of the first frame, given back as by hand, says nothing else of the last.
+    for geometry in (None, geometry_found(path)):
+        carm = carm_from_camera(read_dicom_xray(path, frame=3, geometry=geometry).camera, 750.0)
+        np.testing.assert_allclose((carm.primary_deg, carm.secondary_deg), (40, 20), atol=1e-5)
+
+
 def test_the_frame_s_own_groups_go_before_the_shared_ones(tmp_path):
     path = enhanced(tmp_path / "run.dcm", RUN, per_frame=("XRayGeometrySequence",))
     dataset = pydicom.dcmread(path)
@@ -128,6 +144,15 @@ def test_without_functional_groups_it_is_refused(classic):
         read_dicom_xray(classic)
     assert "Enhanced XA Image Storage without SharedFunctionalGroupsSequence (5200,9229)" in str(error.value)
     assert str(error.value).startswith(f"{classic}: ")
+
+
+def test_shared_groups_alone_hold_for_every_frame(tmp_path):
+    path = enhanced(tmp_path / "run.dcm", RUN)
+    dataset = pydicom.dcmread(path)
+    del dataset.PerFrameFunctionalGroupsSequence
+    dataset.save_as(path)
+    poses = [read_dicom_xray(path, frame=frame).camera.camera_from_patient for frame in (1, 3)]
+    np.testing.assert_array_equal(*poses)
 
 
 def test_groups_for_too_few_frames_are_refused(tmp_path):

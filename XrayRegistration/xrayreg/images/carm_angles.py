@@ -25,6 +25,14 @@ _PRIMARY, _SECONDARY = "PositionerPrimaryAngle", "PositionerSecondaryAngle"
 _ISOCENTER = ("PositionerIsocenterPrimaryAngle", "PositionerIsocenterSecondaryAngle")
 _TURN = "PositionerIsocenterDetectorRotationAngle"
 _TABLE = ("TableHorizontalRotationAngle", "TableHeadTiltAngle", "TableCradleTiltAngle")
+POSITION_TAGS = (
+    "PatientPosition",
+    "PatientOrientationCodeSequence",
+    "PatientOrientationModifierCodeSequence",
+    "PatientGantryRelationshipCodeSequence",
+)
+"""What `patient_position` reads."""
+
 _LYING = {"40199007": "S", "1240000": "P", "102535000": "DR", "102536004": "DL"}  # SNOMED, CID 20
 _FIRST = {"102540008": "HF", "102541007": "FF"}  # CID 21
 

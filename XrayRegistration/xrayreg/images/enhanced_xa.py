@@ -12,6 +12,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
+from .carm_angles import POSITION_TAGS, angles_shown
 from .dicom_tags import has_value, number, tag_name
 
 ENHANCED_CLASSES = {
@@ -63,19 +64,20 @@ def classic_frame(dataset: pydicom.Dataset, frame: int, where: Path) -> pydicom.
         InputError: if there are no functional groups or too few, or if the detector turns during the run.
     """
     shared, frames = _groups(dataset, where)
-    if not 1 <= frame <= len(frames):
+    if frames and not 1 <= frame <= len(frames):
         raise InputError(
             f"{tag_name(_PER_FRAME)} describes {len(frames)} frames, but frame {frame} is asked for",
             where=where,
-            remedy=f"choose one from 1 to {len(frames)}" if frames else _EXPORT,
+            remedy=f"choose one from 1 to {len(frames)}",
         )
-    for element in _merged(shared, frames[frame - 1]):
+    alike, frames = not frames, frames or [pydicom.Dataset()]
+    for element in _merged(shared, frames[0 if alike else frame - 1]):
         _copy(element, dataset)
     first = _merged(shared, frames[0])
     if len(frames) > 1:
         _as_run(dataset, [_merged(shared, item) for item in frames], where)
     for keyword in ("PatientOrientation", "IsocenterReferenceSystemSequence"):
-        if has_value(first, keyword) and has_value(first, _ANGLES[0]):
+        if has_value(first, keyword):
             _copy(first[keyword], dataset)
     return dataset
 
@@ -92,7 +94,7 @@ def undistorted_notes(dataset: pydicom.Dataset) -> tuple[str, ...]:
 
 
 def _groups(dataset: pydicom.Dataset, where: Path) -> tuple[pydicom.Dataset, list[pydicom.Dataset]]:
-    """The shared functional groups, and those of each frame."""
+    """The shared functional groups, and those of each frame; none where all frames are alike."""
     shared, frames = (list(dataset.get(keyword) or ()) for keyword in (_SHARED, _PER_FRAME))
     if not shared and not frames:
         raise InputError(
@@ -102,9 +104,7 @@ def _groups(dataset: pydicom.Dataset, where: Path) -> tuple[pydicom.Dataset, lis
             remedy=_EXPORT,
         )
     count = int(number(dataset, "NumberOfFrames", where)) if has_value(dataset, "NumberOfFrames") else 1
-    if not frames:
-        frames = [pydicom.Dataset()] * count
-    if len(frames) != count:
+    if frames and len(frames) != count:
         raise InputError(
             f"{tag_name('NumberOfFrames')} is {count}, but {tag_name(_PER_FRAME)} describes {len(frames)}",
             where=where,
@@ -142,11 +142,12 @@ def _flatten(items, result: pydicom.Dataset) -> None:
 
 def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path) -> None:
     """Write the frames' angles and table positions as the first frame's and increments."""
-    for keyword in _ANGLES:
-        if all(has_value(item, keyword) for item in frames):
-            values = [number(item, keyword, where) for item in frames]
-            _set(result, keyword, _ds(values[0]))
+    angles = [_angles_of(result, item, where) for item in frames]
+    for keyword, values in zip(_ANGLES, zip(*angles, strict=True), strict=True):
+        if None not in values:
             _set(result, f"{keyword}Increment", [_ds(value - values[0]) for value in values])
+        if has_value(frames[0], keyword):
+            _copy(frames[0][keyword], result)
     for keyword, increment in _TABLE.items():
         if all(has_value(item, keyword) for item in frames):
             values = [number(item, keyword, where) for item in frames]
@@ -157,12 +158,22 @@ def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path)
         for item in frame.get("IsocenterReferenceSystemSequence") or ()
         if has_value(item, _TURN)
     ]
-    if turns and np.ptp(turns) > _STANDS_STILL and has_value(frames[0], _ANGLES[0]):
+    if turns and np.ptp(turns) > _STANDS_STILL:
         raise InputError(
             f"{tag_name(_TURN)} changes by {np.ptp(turns):.4g} degrees: the detector turns during the run",
             where=where,
             remedy=_EXPORT,
         )
+
+
+def _angles_of(
+    dataset: pydicom.Dataset, frame: pydicom.Dataset, where: Path
+) -> tuple[float | None, float | None]:
+    """A frame's angles about the patient, if need be from those about the equipment."""
+    alone = pydicom.Dataset()
+    for element in (*(dataset[keyword] for keyword in POSITION_TAGS if keyword in dataset), *frame):
+        _copy(element, alone)
+    return angles_shown(alone, where)
 
 
 def _copy(element: pydicom.DataElement, target: pydicom.Dataset) -> None:

@@ -162,7 +162,7 @@ def write_dicom_line_integrals(
     _describe_geometry(dataset, carm, camera, MIRRORED, None)
     if not mask.all():
         dataset.PixelPaddingValue = 0
-    _store_pixels(dataset, values.astype(np.uint16)[:, ::-1], ("LOG", -1))
+    _store_pixels(dataset, MIRRORED.of(values.astype(np.uint16)), ("LOG", -1))
     dataset.save_as(path, enforce_file_format=True)
 
 
