@@ -8,7 +8,7 @@ import numpy as np
 from ..geometry import Camera
 from ..images import LabelMap, Markup, Xray
 from ..render import Density, render
-from .canvas import Canvas, Colour, for_display, grey
+from .canvas import Canvas, Colour, for_display, grey, picture_camera
 from .comparisons import checkerboard
 from .outlines import edges, structure_outlines
 
@@ -42,8 +42,7 @@ class Overlay:
 
 def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:
     """The DRR [row, column] in the pixels of `for_display`'s X-ray, at a pose."""
-    camera = for_display(xray)[0].camera.moved(camera_from_patient)
-    return render(density, camera).cpu().numpy()
+    return render(density, picture_camera(xray.camera).moved(camera_from_patient)).cpu().numpy()
 
 
 def overlay_picture(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..overlays import overlay_picture, picture_camera
+from ..overlays import overlay_picture, picture_camera, view_drr
 from ..register import RegisteredView
-from ..render import Density, render
+from ..render import Density
 from .outcome import Outcome
 from .registration_json import registration_json
 
@@ -54,8 +54,8 @@ def write_transform(folder: Path, view: RegisteredView) -> None:
 
 def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
     """Render and draw one view."""
-    camera = picture_camera(view.camera)
-    drr, borders = render(density, camera).cpu().numpy(), outcome.overlay.borders(camera)
+    drr = view_drr(density, view.xray, view.camera.camera_from_patient)
+    borders = outcome.overlay.borders(picture_camera(view.camera))
     title = f"{view.name}: registered ({outcome.standing})"
     spread = outcome.uncertainties[view.name].in_image
     canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread, borders)
