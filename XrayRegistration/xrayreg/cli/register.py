@@ -4,10 +4,11 @@ import argparse
 import itertools
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
-from ..geometry import CameraFile, read_camera_file, relative_pose_error
+from ..geometry import INTENSITIES, CameraFile, read_camera_file, relative_pose_error
 from ..images import (
     LabelMap,
     Volume,
@@ -20,6 +21,7 @@ from ..images import (
     read_volume,
     read_xray,
     view_name,
+    xray_size,
 )
 from ..overlays import Overlay, outlined_labels
 from ..results import nameless, refuse_file, whole_or_nothing, write_report
@@ -60,7 +62,15 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "--camera",
         type=Path,
         action=_ByXray,
-        help="camera.json of the --xray before it (needed unless DICOM)",
+        help="camera file of the --xray before it (needed unless DICOM): camera.json, or a calibration of "
+        "another program; of several cameras in a file, the second is FILE#2",
+    )
+    parser.add_argument(
+        "--intensity",
+        choices=INTENSITIES,
+        action=_ByXray,
+        help="what the values of the --xray before it mean, where its camera file does not say it: "
+        "transmission (bright = little attenuation) or line_integral",
     )
     parser.add_argument(
         "--geometry",
@@ -114,7 +124,13 @@ def run(options: argparse.Namespace) -> int:
     check_landmark_options(options)
     volume = read_volume(options.volume, voxel_mm(options))
     xrays = read_xrays(
-        options.xray, options.camera or {}, options.init, volume, options.frame or {}, options.geometry or {}
+        options.xray,
+        options.camera or {},
+        options.init,
+        volume,
+        options.frame or {},
+        options.geometry or {},
+        options.intensity or {},
     )
     if options.init == "landmarks":
         from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
@@ -147,6 +163,7 @@ def read_xrays(
     volume: Volume,
     frames: dict[int, int] | None = None,
     geometries: dict[int, Path] | None = None,
+    intensities: dict[int, str] | None = None,
 ) -> list[Xray]:
     """The X-rays at their start poses, checked against each other.
 
@@ -156,6 +173,7 @@ def read_xrays(
         volume: its centre is taken as the isocenter of poses from DICOM tags.
         frames: frame, counted from 1, by the number of its X-ray.
         geometries: geometry.json by the number of its X-ray.
+        intensities: what an X-ray's values mean, by its number, where its camera file does not say it.
     """
     names = _unique_names(paths)
     files: dict[int, CameraFile] = {}
@@ -169,12 +187,15 @@ def read_xrays(
             )
         if init == "camera" and number not in cameras:
             raise InputError("--init camera needs a camera file", where=path, remedy="add --camera behind it")
+        isocenter = tuple(float(x) for x in volume.grid.centre_patient)
         if number in cameras:
-            files[number] = read_camera_file(cameras[number])
+            file = read_camera_file(cameras[number], size=partial(xray_size, path), isocenter=isocenter)
+            files[number] = _with_intensity(file, (intensities or {}).get(number), cameras[number])
             if init == "landmarks":
                 files[number] = without_start(files[number])
             _check_rig_start(files, cameras, number)
-        isocenter = tuple(float(x) for x in volume.grid.centre_patient)
+        elif number in (intensities or {}):
+            raise InputError("--intensity needs a camera file", where=path, remedy="add --camera")
         geometry = _geometry(path, number, cameras, geometries or {})
         frame = (frames or {}).get(number)
         xray = read_xray(path, files.get(number), names[number], isocenter, frame, geometry)
@@ -196,6 +217,18 @@ def _geometry(
             remedy="leave out --geometry or --camera",
         )
     return completed_geometry(xray, geometries[number])
+
+
+def _with_intensity(file: CameraFile, intensity: str | None, path: Path) -> CameraFile:
+    if intensity is None or intensity == file.intensity:
+        return file
+    if file.intensity is not None:
+        raise InputError(
+            f"says that the X-ray's values are {file.intensity}, --intensity that they are {intensity}",
+            where=path,
+            remedy="leave out --intensity, or correct the file",
+        )
+    return replace(file, intensity=intensity)
 
 
 def _described_xray(path: Path, frame: int | None) -> dict:

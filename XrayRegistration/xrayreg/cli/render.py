@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..geometry import Camera, read_camera_file
 from ..images import (
     LabelMap,
+    Volume,
     carm_for_dicom,
     read_label_map,
     read_volume,
@@ -35,7 +36,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         "8-bit picture (bone bright), .dcm a DICOM XA file with the camera's geometry.",
     )
     add_volume_options(parser)
-    parser.add_argument("--camera", type=Path, required=True, help="camera.json with camera_from_patient")
+    parser.add_argument(
+        "--camera",
+        type=Path,
+        required=True,
+        help="camera.json with camera_from_patient, or a calibration of another program; of several cameras "
+        "in a file, the second is FILE#2",
+    )
     parser.add_argument("--segmentation", type=Path, help="label map, for --labels")
     parser.add_argument("--labels", help="one channel per label: 1,2,3")
     parser.add_argument("--projector", choices=PROJECTORS, default="joseph")
@@ -62,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(
             "--labels are rendered by the projector joseph", remedy="leave out --projector and --step-mm"
         )
-    camera = read_camera_file(options.camera).camera(where=options.camera)
     volume = read_volume(options.volume, voxel_mm(options))
+    camera = _camera(options.camera, volume)
     density = Density.from_volume(volume, options.air_hu)
     say(f"rendering {camera.size[0]} x {camera.size[1]} pixels")
     if options.labels:
@@ -81,6 +88,15 @@ def run(options: argparse.Namespace) -> int:
         f"{options.out}: {camera.size[0]} x {camera.size[1]} pixels, largest line integral {image.max():.3f}"
     )
     return 0
+
+
+def _camera(path: Path, volume: Volume) -> Camera:
+    file = read_camera_file(path, isocenter=volume.grid.centre_patient)
+    for note in file.notes:
+        say(note)
+    if file.flip_columns:
+        say(say("the camera is that of an image seen from the detector; the DRR is as the source sees it"))
+    return file.camera(where=path)
 
 
 def _check_present(segmentation: LabelMap, wanted: tuple[int, ...], path: Path) -> None:

@@ -15,10 +15,18 @@ from .camera_file import (
     CameraFile,
     camera_json,
     mayacam_text,
-    read_camera_file,
     read_mayacam,
     relative_pose_error,
     write_camera_file,
+)
+from .camera_formats import read_camera_file
+from .deepfluoro import camera_from_deepfluoro, deepfluoro_from_camera, read_deepfluoro
+from .diffdrr import (
+    DiffdrrView,
+    camera_from_diffdrr,
+    camera_from_nanodrr,
+    diffdrr_from_camera,
+    nanodrr_from_camera,
 )
 from .frames import (
     LPS_FROM_RAS,
@@ -32,6 +40,7 @@ from .frames import (
     ras_from_lps,
 )
 from .looking import Eye, along_the_beam
+from .opencv_file import opencv_yaml, read_opencv
 from .parallel_camera import ParallelCamera
 from .patient_positions import (
     PATIENT_POSITIONS,
@@ -40,6 +49,16 @@ from .patient_positions import (
     equipment_angles,
     is_feet_first,
     patient_angles,
+)
+from .projection_matrix import camera_from_projection_matrix, projection_matrix, read_projection_matrix
+from .rtk import (
+    RtkDetector,
+    RtkProjection,
+    camera_from_rtk,
+    read_rtk,
+    read_rtk_projections,
+    rtk_from_camera,
+    rtk_xml,
 )
 from .se3 import (
     about,
@@ -53,6 +72,7 @@ from .se3 import (
     translation,
 )
 from .two_views import Triangulated, epipolar_segment, triangulate
+from .xvr_file import read_xvr, write_xvr
 
 __all__ = [
     "INTENSITIES",
@@ -61,22 +81,32 @@ __all__ = [
     "CArm",
     "Camera",
     "CameraFile",
+    "DiffdrrView",
     "EquipmentAngles",
     "Eye",
     "Offsets",
     "ParallelCamera",
+    "RtkDetector",
+    "RtkProjection",
     "Triangulated",
     "about",
     "adjoint",
     "along_the_beam",
     "apply",
+    "camera_from_deepfluoro",
+    "camera_from_diffdrr",
+    "camera_from_nanodrr",
+    "camera_from_projection_matrix",
+    "camera_from_rtk",
     "camera_json",
     "carm_angles_deg",
     "carm_from_camera",
     "carm_rotation",
+    "deepfluoro_from_camera",
     "depth_shift",
     "detector_from_image",
     "detector_turn_deg",
+    "diffdrr_from_camera",
     "epipolar_segment",
     "equipment_angles",
     "exp_se3",
@@ -88,18 +118,30 @@ __all__ = [
     "log_se3",
     "mayacam_text",
     "motion_of",
+    "nanodrr_from_camera",
     "offsets_of",
+    "opencv_yaml",
     "patient_angles",
     "patient_from_detector",
+    "projection_matrix",
     "ras_from_lps",
     "read_camera_file",
+    "read_deepfluoro",
     "read_mayacam",
+    "read_opencv",
+    "read_projection_matrix",
+    "read_rtk",
+    "read_rtk_projections",
+    "read_xvr",
     "relative_pose_error",
     "rotation_angle_deg",
+    "rtk_from_camera",
+    "rtk_xml",
     "shift_by_drag",
     "tilt_by_drag",
     "translation",
     "triangulate",
     "turn_by_drag",
     "write_camera_file",
+    "write_xvr",
 ]

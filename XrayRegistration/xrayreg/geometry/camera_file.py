@@ -1,7 +1,7 @@
 """Camera files: our `camera.json` and MayaCam 2 / XMALab calibrations."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,9 @@ class CameraFile:
         source_to_detector_mm: or None.
         intensity: "transmission", "line_integral" or None where the file does not say.
         mask: path of an image whose zero pixels are left out, or None.
+        flip_columns: the image is stored as seen from the detector: it is flipped left-right when it is read
+            (and its mask), and K belongs to the flipped one.
+        notes: for people, what had to be assumed.
     """
 
     size: tuple[int, int]
@@ -35,6 +38,12 @@ class CameraFile:
     source_to_detector_mm: float | None = None
     intensity: str | None = None
     mask: Path | None = None
+    flip_columns: bool = False
+    notes: tuple[str, ...] = ()
+
+    def noted(self, *notes: str) -> "CameraFile":
+        """The same with more notes."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def camera(self, where: object = None) -> Camera:
         """The camera at its start pose.
@@ -51,19 +60,15 @@ class CameraFile:
         return Camera(self.size, self.K, pose, self.source_to_detector_mm)
 
 
-def read_camera_file(path: str | Path) -> CameraFile:
-    """Read `camera.json`.
+def camera_from_json(fields: object, path: Path) -> CameraFile:
+    """What the content of `camera.json` says.
+
+    Args:
+        path: where it stood, for messages and for the mask, whose path is relative to it.
 
     Raises:
         InputError: names the file and the field that is missing, malformed or contradictory.
     """
-    path = Path(path)
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise InputError("no such file", where=path, remedy="check --camera") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"not a JSON file ({error})", where=path) from None
     if not isinstance(fields, dict):
         raise InputError("a camera file holds one JSON object", where=path)
     if fields.get("schema_version") != SCHEMA_VERSION:
@@ -90,7 +95,10 @@ def read_camera_file(path: str | Path) -> CameraFile:
         source_to_detector_mm=_source_to_detector(sdd, spacing, K, path),
         intensity=fields.get("intensity"),
         mask=_mask(fields, path),
+        flip_columns=fields.get("flip_columns", False),
     )
+    if not isinstance(result.flip_columns, bool):
+        raise InputError("field 'flip_columns' is neither true nor false", where=path)
     if result.intensity is not None and result.intensity not in INTENSITIES:
         raise InputError(
             f"intensity is {result.intensity!r}", where=path, remedy=f"use one of {', '.join(INTENSITIES)}"
@@ -117,6 +125,8 @@ def camera_json(camera: Camera | CameraFile, *, intensity: str | None = None) ->
             fields["camera_from_rig"] = camera.camera_from_rig.tolist()
         if camera.mask is not None:
             fields["mask"] = str(camera.mask)
+        if camera.flip_columns:
+            fields["flip_columns"] = True
     if intensity is not None:
         fields["intensity"] = intensity
     return fields

@@ -17,7 +17,7 @@ from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
 from .xray_dicom_writer import carm_for_dicom, write_dicom_line_integrals, write_dicom_xray
-from .xray_files import frame_count, read_xray, view_name
+from .xray_files import frame_count, read_xray, view_name, xray_size
 from .xray_geometry import XrayGeometry, geometry_found
 
 __all__ = [
@@ -63,4 +63,5 @@ __all__ = [
     "write_drr_nrrd",
     "write_geometry_file",
     "write_markups",
+    "xray_size",
 ]

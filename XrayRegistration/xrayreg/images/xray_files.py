@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import CameraFile
 from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
-from .dicom_tags import read_dataset
+from .dicom_tags import positive, read_dataset
 from .itk_files import ITK_SUFFIXES, read_itk_picture, suffix_of
 from .pictures import PICTURE_SUFFIXES, read_picture
 from .xray import Xray, line_integrals_from_transmission
@@ -28,9 +28,10 @@ def read_xray(
 ) -> Xray:
     """Read an X-ray: DICOM XA, RF, DX, CR (told by content), PNG, TIFF, NRRD, NIfTI or MetaImage.
 
-    Row 0 and column 0 come first as the file stores them; only a DICOM file without a camera file is
-    flipped where its tags say that it is stored mirrored (`read_dicom_xray`). Views of one rig (camera
-    files with `camera_from_rig`; DICOM files with one Frame of Reference UID) get the same `Xray.rig`.
+    Row 0 and column 0 come first as the file stores them; flipped is a DICOM file without a camera file,
+    where its tags say that it is stored mirrored (`read_dicom_xray`), and one whose camera file says so.
+    Views of one rig (camera files with `camera_from_rig`; DICOM files with one Frame of Reference UID) get the
+    same `Xray.rig`.
 
     Args:
         camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
@@ -70,8 +71,11 @@ def read_xray(
         _check_size(pixels, camera.size, path)
         mask = _not_empty(_camera_mask(camera_file), path)
         image = _line_integrals(pixels, mask, camera_file.intensity, path)
+    if camera_file.flip_columns:
+        image, mask = (np.ascontiguousarray(each[:, ::-1]) for each in (image, mask))
+        notes = (*notes, "flipped left-right: by its camera file it is stored as seen from the detector")
     rig = "rig" if camera_file.camera_from_rig is not None else ""
-    return Xray(image, camera, mask, name, rig, notes)
+    return Xray(image, camera, mask, name, rig, (*camera_file.notes, *notes))
 
 
 def _picture_by_hand(
@@ -88,6 +92,22 @@ def _picture_by_hand(
     mask = np.ones(pixels.shape, bool)
     image = _line_integrals(pixels, mask, camera_file.intensity, path)
     return Xray(image, camera_file.camera(where=path), mask, name, "", notes)
+
+
+def xray_size(path: str | Path) -> tuple[int, int]:
+    """(columns, rows) of an X-ray file; the pixels of DICOM files are not decoded for it.
+
+    Raises:
+        InputError: if the file is missing or no image.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file", where=path, remedy="check --xray")
+    if not is_dicom(path):
+        return _read_pixels(path).shape[::-1]
+    dataset = read_dataset(path, stop_before_pixels=True)
+    columns, rows = (positive(dataset, name, 1, path)[0] for name in ("Columns", "Rows"))
+    return int(columns), int(rows)
 
 
 def frame_count(path: str | Path) -> int:
@@ -123,8 +143,8 @@ def _line_integrals(pixels: np.ndarray, mask: np.ndarray, intensity: str | None,
     raise InputError(
         "nothing says what its values mean",
         where=path,
-        remedy="set 'intensity' in its camera file to transmission (bright = little attenuation) or "
-        "line_integral",
+        remedy="set 'intensity' in its camera file, or --intensity, to transmission (bright = little "
+        "attenuation) or line_integral",
     )
 
 
