@@ -95,7 +95,7 @@ def _camera(path: Path, volume: Volume) -> Camera:
     for note in file.notes:
         say(note)
     if file.flip_columns:
-        say(say("the camera is that of an image seen from the detector; the DRR is as the source sees it"))
+        say("the camera is that of a mirrored image; the DRR is as the source sees it")
     return file.camera(where=path)
 
 

@@ -97,9 +97,9 @@ def camera_from_rtk(
     sdd, spacing = projection.SourceToDetectorDistance, np.array(detector.spacing_mm, dtype=float)
     if not sdd > 0:
         raise InputError(
-            f"SourceToDetectorDistance is {sdd:g}: no cone beam",
+            f"SourceToDetectorDistance is {sdd:g}",
             where=where,
-            remedy="parallel rays are not read",
+            remedy="only cone beams are read",
         )
     if not (np.isfinite(spacing).all() and spacing.all() and np.isfinite(detector.origin_mm).all()):
         raise InputError(f"the detector's spacing {detector.spacing_mm} or origin is impossible", where=where)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 from xml.etree import ElementTree
 
+import numpy as np
+
 from ..errors import InputError
 
 _LIMIT_BYTES = 64 * 2**20  # calibrations are kilobytes, an RTK geometry of a whole scan a few megabytes
@@ -70,13 +72,13 @@ def parse_xml(text: str, path: Path) -> ElementTree.Element:
         raise InputError(f"not an XML file ({error})", where=path) from None
 
 
-def chosen(cameras: Sequence[T], index: int | None, path: Path) -> T:
+def chosen(cameras: Sequence[T] | np.ndarray, index: int | None, path: Path) -> T:
     """One of the cameras of a file, counted from 1; None takes the only one.
 
     Raises:
         InputError: if there is none, or several and none is chosen, or no such one.
     """
-    if not cameras:
+    if len(cameras) == 0:
         raise InputError("holds no camera", where=path)
     if index is None and len(cameras) > 1:
         raise InputError(

@@ -30,8 +30,8 @@ def read_xray(
 
     Row 0 and column 0 come first as the file stores them; flipped is a DICOM file without a camera file,
     where its tags say that it is stored mirrored (`read_dicom_xray`), and one whose camera file says so.
-    Views of one rig (camera files with `camera_from_rig`; DICOM files with one Frame of Reference UID) get the
-    same `Xray.rig`.
+    Views of one rig (camera files with `camera_from_rig`; DICOM files with one Frame of Reference UID) get
+    the same `Xray.rig`.
 
     Args:
         camera_file: K, pose, intensity and mask of the view. May be None for DICOM with complete C-arm
