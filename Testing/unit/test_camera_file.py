@@ -315,3 +315,17 @@ def test_real_views_cross_at_110_degrees_and_both_see_every_bone(wrist):
                 pixel = camera.camera().project(centre)
                 assert (pixel > 0).all()
                 assert (pixel < 1760).all()
+
+
+def test_a_mirrored_image_is_said_in_camera_json(tmp_path):
+    file = CameraFile((400, 300), np.array(FIELDS["K"]), np.array(POSE), flip_columns=True)
+    write_camera_file(tmp_path / "camera.json", file)
+    assert read_camera_file(tmp_path / "camera.json").flip_columns is True
+    assert read_camera_file(save(tmp_path)).flip_columns is False
+    with pytest.raises(InputError, match="'flip_columns' is neither true nor false"):
+        read_camera_file(save(tmp_path, flip_columns="yes"))
+
+
+def test_mayacam_is_told_by_its_content(tmp_path):
+    (tmp_path / "camera.json").write_text(MAYACAM)
+    np.testing.assert_array_equal(read_camera_file(tmp_path / "camera.json").camera_from_rig, POSE)

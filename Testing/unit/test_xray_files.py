@@ -16,6 +16,7 @@ from xrayreg.images import (
     read_xray,
     write_dicom_xray,
     write_drr_nrrd,
+    xray_size,
 )
 
 # 5 columns x 4 rows; the beam passes at 1000, row 1 column 3 holds a tenth of it.
@@ -262,3 +263,33 @@ def test_a_picture_has_one_frame(tmp_path):
     assert frame_count(path) == 1
     with pytest.raises(InputError, match="has no frame 2"):
         read_xray(path, CAMERA_FILE, frame=2)
+
+
+# --- Camera files of other programs ---
+
+
+def test_a_camera_file_may_say_that_the_image_is_stored_mirrored(tmp_path):
+    # The dark pixel at column 3 of 5 comes to column 1; the mask, of the stored image, goes with it.
+    mask = np.full((4, 5), 255, np.uint8)
+    mask[0, 0] = 0
+    path, mask_path = save(tmp_path / "ap.png", PIXELS), save(tmp_path / "mask.png", mask)
+    camera_file = replace(CAMERA_FILE, flip_columns=True, mask=mask_path, notes=("assumed this",))
+    xray = read_xray(path, camera_file)
+    assert xray.line_integrals[1, 1] == pytest.approx(np.log(10))
+    assert np.argwhere(~xray.mask).tolist() == [[0, 4]]
+    assert xray.notes[0] == "assumed this"
+    assert "flipped left-right" in xray.notes[1]
+    np.testing.assert_array_equal(xray.camera.K, CAMERA_FILE.K)
+
+
+@pytest.mark.parametrize("ending", ["png", "nrrd", "nii.gz"])
+def test_the_size_of_a_picture(tmp_path, ending):
+    assert xray_size(save(tmp_path / f"ap.{ending}", PIXELS)) == (5, 4)
+    with pytest.raises(InputError, match="no such file"):
+        xray_size(tmp_path / "gone.png")
+
+
+def test_the_size_of_a_dicom_file(tmp_path):
+    path = tmp_path / "ap.dcm"
+    write_dicom_xray(path, PIXELS, CArm(1000.0, 700.0, 0.0, 0.0), (0.5, 0.4))
+    assert xray_size(path) == (5, 4)
