@@ -9,7 +9,16 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from xrayreg.geometry import CArm, about, apply
-from xrayreg.images import Grid, Markup, Volume, Xray, read_dicom_xray, write_dicom_line_integrals
+from xrayreg.images import (
+    Grid,
+    Markup,
+    Volume,
+    Xray,
+    read_dicom_xray,
+    read_spatial_registration,
+    write_dicom_line_integrals,
+    write_dicom_xray,
+)
 from xrayreg.overlays import Overlay
 from xrayreg.register import Confidence, PoseUncertainty, RegisteredView, Registration
 from xrayreg.render import Density
@@ -260,6 +269,92 @@ def test_a_view_that_dicom_cannot_hold_is_left_out_with_a_line(tmp_path):
         "v0 is left out as DICOM: DICOM XA tags cannot hold an off-centre principal point or a skew"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["drr_v1.dcm", "xray_v1.dcm"]
+
+
+def from_a_series(outcome) -> Outcome:
+    volume = replace(outcome.registration.volume, frame_of_reference_uid="1.2.3")
+    return replace(outcome, registration=replace(outcome.registration, volume=volume))
+
+
+@pytest.mark.parametrize("second", [(80.0, 10.0, CENTRE), (90.0, 0, CENTRE + [0, 0, 4])])
+def test_the_x_rays_frame_and_angles_place_the_camera_in_the_frame_of_the_ct(tmp_path, second):
+    outcome = from_a_series(outcome_of(((0.0, 0, CENTRE), second)))
+    dicom_of(tmp_path, outcome)
+    registration = read_spatial_registration(tmp_path / "spatial_registration.dcm")
+    assert registration.frame_of_reference_uid == "1.2.3"
+    for n, view in enumerate(outcome.registration.views):
+        path = tmp_path / f"xray_v{n}.dcm"
+        frame = pydicom.dcmread(path).FrameOfReferenceUID
+        frame_from_ct = registration.between(frame, "1.2.3")
+        isocenter = second[2] if n else CENTRE
+        np.testing.assert_allclose(apply(frame_from_ct, isocenter), [0, 0, 0], atol=1e-6)
+        there = read_dicom_xray(path).camera.project(apply(frame_from_ct, POINTS))  # isocenter: the origin
+        np.testing.assert_allclose(there, view.camera.project(POINTS), atol=1e-3)
+    dataset = pydicom.dcmread(tmp_path / "spatial_registration.dcm")
+    assert dataset.ContentLabel == "REGISTRATION"
+    (item, *_) = dataset.RegistrationSequence[1:]
+    assert len(item.ReferencedImageSequence) == (4 if second[2] is CENTRE else 2)  # X-rays and DRRs
+    assert dataset.StudyInstanceUID == pydicom.dcmread(tmp_path / "xray_v0.dcm").StudyInstanceUID
+
+
+def test_a_rejected_registration_says_so_in_its_label(tmp_path):
+    dicom_of(tmp_path, from_a_series(outcome_of(review="rejected")))
+    dataset = pydicom.dcmread(tmp_path / "spatial_registration.dcm")
+    assert dataset.ContentLabel == "REJECTED"
+    assert dataset.ContentDescription.startswith("REJECTED registration by xrayreg")
+
+
+def test_a_volume_that_is_no_dicom_series_has_no_frame_to_map_to(tmp_path):
+    dicom_of(tmp_path, outcome_of())
+    assert not (tmp_path / "spatial_registration.dcm").exists()
+
+
+# Type 1 (a value) and type 2 (may be empty) of the mandatory modules of the XA image, PS3.3 A.14.3: Patient
+# C.7.1.1, General Study C.7.2.1, General Series C.7.3.1, General Equipment C.7.5.1, General Image C.7.6.1,
+# Image Pixel C.7.6.3, X-Ray Image C.8.7.1, X-Ray Acquisition C.8.7.2, XA Positioner C.8.7.5, SOP Common
+# C.12.1; and of one that is written beside them: Frame of Reference C.7.4.1.
+XA_TYPE_1 = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "ImageType"),
+    *("PixelIntensityRelationship", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
+    *("BitsStored", "HighBit", "PixelRepresentation", "Rows", "Columns", "PixelData", "RadiationSetting"),
+    *("FrameOfReferenceUID",),
+)
+XA_TYPE_2 = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("ReferringPhysicianName", "AccessionNumber", "SeriesNumber", "Manufacturer", "InstanceNumber"),
+    *("PatientOrientation", "ContentDate", "ContentTime", "KVP", "XRayTubeCurrent", "ExposureTime"),
+    *("PositionerPrimaryAngle", "PositionerSecondaryAngle", "PositionReferenceIndicator"),
+)
+
+
+@pytest.mark.parametrize("kind", ["xray", "drr", "simulated", "run"])
+def test_every_attribute_that_the_xa_image_requires_is_there(tmp_path, kind):
+    if kind in ("xray", "drr"):
+        dicom_of(tmp_path, outcome_of())
+        dataset = pydicom.dcmread(tmp_path / f"{kind}_v0.dcm")
+    else:
+        shape = (4, 5) if kind == "simulated" else (3, 4, 5)
+        write_dicom_xray(tmp_path / "x.dcm", np.ones(shape, np.uint16), CArm(1000, 700, 20, 10), (0.5, 0.4))
+        dataset = pydicom.dcmread(tmp_path / "x.dcm")
+    assert dataset.SOPClassUID == "1.2.840.10008.5.1.4.1.1.12.1"
+    assert [name for name in XA_TYPE_1 if dataset.get(name) in (None, "")] == []
+    assert [name for name in XA_TYPE_2 if name not in dataset] == []
+    assert (dataset.Modality, dataset.PhotometricInterpretation, dataset.SamplesPerPixel) == (
+        "XA",
+        "MONOCHROME2",
+        1,
+    )
+    assert dataset.BitsStored in (8, 10, 12, 16)
+    assert dataset.HighBit == dataset.BitsStored - 1
+    assert dataset.PixelRepresentation == 0
+    assert dataset.PixelIntensityRelationship in ("LIN", "LOG", "DISP")
+    assert dataset.RadiationSetting in ("SC", "GR")
+    assert dataset.ImageType[2] in ("SINGLE PLANE", "BIPLANE A", "BIPLANE B")
+    if kind == "run":  # Multi-frame C.7.6.6, Cine C.7.6.5, and the positioner's motion
+        assert dataset.NumberOfFrames == 3
+        assert dataset.FrameIncrementPointer == 0x00181063
+        assert dataset.FrameTime > 0
+        assert dataset.PositionerMotion in ("STATIC", "DYNAMIC")
 
 
 def written(path, image, mask):

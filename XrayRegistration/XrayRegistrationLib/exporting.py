@@ -14,6 +14,7 @@ import numpy as np
 import qt
 import slicer
 from xrayreg.errors import InputError
+from xrayreg.images import frame_of_reference_uid
 
 from . import roles
 from .choosing import check_place, check_registered
@@ -70,6 +71,7 @@ class Taken:
         made: "software" and "timing_s" as in registration.json, empty if unknown.
         review: decision and comment, None before the decision.
         volume_files, segmentation_files: that they were read from and still are equal to.
+        frame_of_reference_uid: of the DICOM series that the volume is, where it lies as that says; or empty.
     """
 
     volume: SceneVolume
@@ -82,6 +84,7 @@ class Taken:
     review: tuple[str, str] | None
     volume_files: tuple[Path, ...]
     segmentation_files: tuple[Path, ...]
+    frame_of_reference_uid: str
 
 
 class Export:
@@ -181,6 +184,7 @@ def taken_from(session) -> Taken:
         (review, session.GetAttribute(roles.COMMENT) or "") if review else None,
         _files_of(volume),
         () if segmentation is None else _files_of(segmentation),
+        _frame_of_reference(volume),
     )
 
 
@@ -207,6 +211,13 @@ def _view(node) -> TakenView:
         for name in (roles.INITIAL_CAMERA_FROM_PATIENT, roles.SIMILARITY, roles.COVARIANCE, roles.FILE)
     )
     return TakenView(xray_of(node), np.array(start), similarity, covariance, file)
+
+
+def _frame_of_reference(node) -> str:
+    """Of the DICOM files of a volume; empty if it has none, or was moved or changed since it was read."""
+    files = _files_of(node)
+    moved = node.GetParentTransformNode() is not None
+    return frame_of_reference_uid(files[0]) if files and not moved else ""
 
 
 def _files_of(node) -> tuple[Path, ...]:

@@ -72,7 +72,7 @@ def write(
 
 def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], None]) -> list[str]:
     report("preparing the volume")
-    volume = taken.volume.converted()
+    volume = replace(taken.volume.converted(), frame_of_reference_uid=taken.frame_of_reference_uid)
     density = density_of(volume, taken.modality)
     outcome = outcome_of(taken, volume, density)
     if wanted.deidentified:

@@ -10,6 +10,12 @@ from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .masks import without_polygon
 from .shutters import Shutter
+from .spatial_registration import (
+    SpatialRegistration,
+    frame_of_reference_uid,
+    read_spatial_registration,
+    write_spatial_registration,
+)
 from .thumbnails import thumbnail_png
 from .turns import Turn
 from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
@@ -28,6 +34,7 @@ __all__ = [
     "LabelMap",
     "Markup",
     "Shutter",
+    "SpatialRegistration",
     "Turn",
     "Volume",
     "Xray",
@@ -38,6 +45,7 @@ __all__ = [
     "check_overlap",
     "completed_geometry",
     "frame_count",
+    "frame_of_reference_uid",
     "geometry_found",
     "landmarks_of",
     "line_integrals_from_transmission",
@@ -49,6 +57,7 @@ __all__ = [
     "read_landmarks2d",
     "read_landmarks3d",
     "read_markups",
+    "read_spatial_registration",
     "read_volume",
     "read_xray",
     "resample_labels",
@@ -63,5 +72,6 @@ __all__ = [
     "write_drr_nrrd",
     "write_geometry_file",
     "write_markups",
+    "write_spatial_registration",
     "xray_size",
 ]

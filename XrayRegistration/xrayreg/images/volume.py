@@ -70,11 +70,13 @@ class Volume:
         hu: [k, j, i] float32, Hounsfield units.
         grid: its place in the patient.
         name: for people.
+        frame_of_reference_uid: DICOM's name of the patient's frame; empty where the file has none.
     """
 
     hu: np.ndarray
     grid: Grid
     name: str = "volume"
+    frame_of_reference_uid: str = ""
 
     def __post_init__(self):
         _check_shape(self.hu, self.grid, self.name)

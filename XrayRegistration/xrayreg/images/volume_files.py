@@ -10,6 +10,7 @@ from ..errors import InputError
 from .dicom_series import sorted_slices
 from .itk_files import ITK_SUFFIXES, read_grid_file, suffix_of
 from .pictures import read_pages
+from .spatial_registration import frame_of_reference_uid
 from .volume import Grid, Volume
 
 TIFF_SUFFIXES = (".tif", ".tiff")
@@ -35,11 +36,11 @@ def read_volume(path: str | Path, voxel_mm: tuple[float, float, float] | None = 
     Raises:
         InputError: names the file, what is wrong with it and the remedy.
     """
-    path = Path(path)
+    path, uid = Path(path), ""
     _check_exists(path)
     if path.is_dir():
         check_no_voxel_size(path, voxel_mm)
-        array, grid = _read_dicom_folder(path)
+        array, grid, uid = _read_dicom_folder(path)
     elif suffix_of(path, TIFF_SUFFIXES):
         array, unsigned, grid = read_tiff_stack(path, voxel_mm)
         array = _hounsfield(array, path) if unsigned else array
@@ -48,7 +49,7 @@ def read_volume(path: str | Path, voxel_mm: tuple[float, float, float] | None = 
         array, grid, _ = read_grid_file(path)
     else:
         raise unknown_format(path)
-    return Volume(np.ascontiguousarray(array, dtype=np.float32), grid, name=path.name)
+    return Volume(np.ascontiguousarray(array, dtype=np.float32), grid, path.name, uid)
 
 
 def read_tiff_stack(path: Path, voxel_mm: tuple[float, float, float] | None) -> tuple[np.ndarray, bool, Grid]:
@@ -104,9 +105,11 @@ def _check_exists(path: Path) -> None:
         raise InputError("no such file or folder", where=path, remedy="check the path")
 
 
-def _read_dicom_folder(folder: Path) -> tuple[np.ndarray, Grid]:
+def _read_dicom_folder(folder: Path) -> tuple[np.ndarray, Grid, str]:
+    """[k, j, i], its grid, and the Frame of Reference UID."""
     reader = SimpleITK.ImageSeriesReader()
-    reader.SetFileNames(sorted_slices(folder))
+    files = sorted_slices(folder)
+    reader.SetFileNames(files)
     try:
         image = reader.Execute()
     except RuntimeError as error:
@@ -119,7 +122,8 @@ def _read_dicom_folder(folder: Path) -> tuple[np.ndarray, Grid]:
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image), Grid(image.GetSize(), affine)
+    grid = Grid(image.GetSize(), affine)
+    return SimpleITK.GetArrayFromImage(image), grid, frame_of_reference_uid(files[0])
 
 
 def _hounsfield(array: np.ndarray, path: Path) -> np.ndarray:

@@ -18,7 +18,7 @@ def deidentified(outcome: Outcome) -> Outcome:
     views = tuple(replace(view, xray=nameless(view.xray, number)) for number, view in numbered)
     plan = enumerate(outcome.overlay.markups, start=1)
     markups = tuple(replace(markup, name=f"plan_{number}") for number, markup in plan)
-    volume = replace(outcome.registration.volume, name="volume")
+    volume = replace(outcome.registration.volume, name="volume", frame_of_reference_uid="")
     return replace(
         outcome,
         registration=replace(outcome.registration, volume=volume, views=views),
