@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from xrayreg.errors import InputError
 from xrayreg.geometry import read_camera_file
-from xrayreg.images import Xray, XrayGeometry, read_xray
+from xrayreg.images import Xray, XrayGeometry, read_xray, xray_size
 
 from . import roles
 from .choosing import forget_drrs, forget_overlays
@@ -27,7 +27,10 @@ def read_source(source: dict, name: str | None = None) -> Xray:
     Raises:
         InputError: names the file, what is missing or contradictory, and the remedy.
     """
-    camera_file = read_camera_file(Path(source["camera_file"])) if source["camera_file"] else None
+    camera_file = None
+    if source["camera_file"]:
+        size = partial(xray_size, source["path"])
+        camera_file = read_camera_file(source["camera_file"], size=size, isocenter=source["isocenter"])
     by_hand = source["geometry"]
     if by_hand is not None:
         spacing = by_hand["pixel_spacing_mm"]
