@@ -126,6 +126,18 @@ def test_text_csv_and_json(tmp_path, text):
     assert "from the first one's centre" in file.notes[0]
 
 
+def test_a_file_of_plastimatch_has_the_image_center_apart(tmp_path):
+    # K without its principal point: the rows of P less 30.5 and 200 times the third. The scale is 1 / sid.
+    path = tmp_path / "0000.txt"
+    path.write_text(
+        "30.5 200\n0 -2 0 20\n1.25 0 0 25\n0 0 1e-3 0.8\n"
+        "700\n1000\n0 0 1\nExtrinsic\n1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\nIntrinsic\n1 0 0 0\n"
+    )
+    file = read_camera_file(path, size=SIZE, isocenter=(0, 0, 0))
+    np.testing.assert_allclose(file.K, K, atol=1e-9)
+    np.testing.assert_allclose(file.camera_from_patient, POSE, atol=1e-9)
+
+
 def test_several_in_one_file_are_chosen_by_number(tmp_path):
     np.save(tmp_path / "rig.npy", np.stack([P, 2 * P - [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 400]]]))
     (tmp_path / "rig.txt").write_text(TEXT + TEXT.replace(" 800", " 600"))

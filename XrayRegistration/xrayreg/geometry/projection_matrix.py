@@ -92,10 +92,10 @@ def read_projection_matrix(
     """Read a projection matrix from text, CSV, JSON or .npy.
 
     Text: three rows of four numbers, or one of twelve, between blanks, commas or semicolons; `#` begins a
-    comment; several matrices follow each other. JSON: the rows, or an object with `P` (or
-    `projection_matrix`) and, if wanted, `size` [columns, rows], `pixel_origin` and `flip_columns` as in
-    `camera_from_projection_matrix`. .npy: (3, 4) or (n, 3, 4). Without `pixel_origin`, "centre" is assumed,
-    and a note says so.
+    comment; several matrices follow each other; or a file of Plastimatch. JSON: the rows, or an object with
+    `P` (or `projection_matrix`) and, if wanted, `size` [columns, rows], `pixel_origin` and `flip_columns` as
+    in `camera_from_projection_matrix`. .npy: (3, 4) or (n, 3, 4). Without `pixel_origin`, "centre" is
+    assumed, and a note says so.
 
     Args:
         size: (columns, rows), where the file does not say it.
@@ -171,9 +171,14 @@ def _fields(path: Path) -> dict:
 
 def _numbers_in(text: str, path: Path) -> np.ndarray:
     """(n, 3, 4) of a text or CSV file."""
-    lines = (line.split("#")[0].strip().rstrip(",;") for line in text.splitlines())
+    lines = [line.split("#")[0].strip().rstrip(",;") for line in text.splitlines()]
+    lines = [line for line in lines if line]
     try:
-        rows = [[float(x) for x in re.split(r"\s*[,;]\s*|\s+", line)] for line in lines if line]
+        rows = [_row(line) for line in lines[:4]]
+        if [len(row) for row in rows] == [2, 4, 4, 4]:  # Plastimatch; what follows says the same in parts
+            (u, v), P = rows[0], np.array(rows[1:])
+            return (np.array([[1, 0, u], [0, 1, v], [0, 0, 1]]) @ P)[None]
+        rows += [_row(line) for line in lines[4:]]
     except ValueError:
         raise InputError(
             "is no camera file: neither numbers nor a format that is known",
@@ -188,6 +193,10 @@ def _numbers_in(text: str, path: Path) -> np.ndarray:
     if widths not in ({4}, {12}) or (widths == {4} and len(rows) % 3):
         raise InputError("is not rows of a 3x4 projection matrix", where=path)
     return np.array(rows).reshape(-1, 3, 4)
+
+
+def _row(line: str) -> list[float]:
+    return [float(x) for x in re.split(r"\s*[,;]\s*|\s+", line)]
 
 
 def _matrices(value: object, path: Path) -> np.ndarray:
