@@ -145,6 +145,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path):
         ("tvec", "shift", "only one of rotation and translation"),
         ("[ 10., 20., 800. ]", "[ 10., 20. ]", "'tvec' is no matrix"),
         ("flags: 0", "flags: [", "not a YAML file"),
+        ("flags: 0", "flags: &a [1]\nmore: [*a, *a]", "aliases can grow"),
         ("flags: 0", "flags: !!python/object/apply:os.system ['true']", "not a YAML file"),
     ],
 )

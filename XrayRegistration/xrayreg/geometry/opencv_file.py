@@ -10,7 +10,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-import yaml
 
 from ..errors import InputError
 from .camera import check_intrinsics
@@ -91,15 +90,6 @@ def opencv_yaml(camera_file: CameraFile) -> str:
     return "\n".join(lines) + "\n"
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe: builds numbers, text, lists and dictionaries only; a matrix stays the dictionary that it is."""
-
-
-_Loader.add_constructor(
-    "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, deep=True)
-)
-
-
 def _content(text: str, path: Path) -> dict:
     start = text.lstrip()[:1]
     if start == "<":
@@ -107,13 +97,31 @@ def _content(text: str, path: Path) -> dict:
     elif start == "{":
         fields = parse_json(text, path)
     else:
-        try:  # OpenCV writes "%YAML:1.0", which YAML does not know
-            fields = yaml.load(re.sub(r"\A\s*%YAML[^\n]*\n", "", text), Loader=_Loader)
-        except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-            raise InputError(f"not a YAML file ({error})", where=path) from None
+        fields = _yaml(text, path)
     if not isinstance(fields, dict):
         raise InputError("is no OpenCV calibration", where=path)
     return fields
+
+
+def _yaml(text: str, path: Path) -> object:
+    """Safely: numbers, text, lists and dictionaries only; a matrix stays the dictionary that it is."""
+    try:
+        import yaml
+    except ImportError:  # 3D Slicer brings none; it is installed with the first registration
+        raise InputError("is a YAML file", where=path, remedy="pip install PyYAML") from None
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    tag = "tag:yaml.org,2002:opencv-matrix"
+    Loader.add_constructor(tag, lambda loader, node: loader.construct_mapping(node, deep=True))
+    text = re.sub(r"\A\s*%YAML[^\n]*\n", "", text)  # OpenCV writes "%YAML:1.0", which YAML does not know
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=Loader)):
+            raise ValueError("aliases can grow without bound")
+        return yaml.load(text, Loader=Loader)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"not a YAML file ({error})", where=path) from None
 
 
 def _element(element: ElementTree.Element) -> dict | str:
