@@ -98,24 +98,30 @@ def read_deepfluoro(path: str | Path, projection: str | None = None) -> CameraFi
             "is an HDF5 file, which h5py reads", where=path, remedy="pip install 'xrayreg[deepfluoro]'"
         ) from None
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            return _camera(file, projection, path)
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises whatever a damaged file leads to
         raise InputError(f"cannot be read as HDF5 ({error})", where=path) from None
-    with file:
-        specimen, number, body = _parts(projection, file, path)
-        pose = f"{specimen}/projections/{number}/gt-poses/cam-to-{body}-vol"
-        columns, rows = (_dataset(file, f"proj-params/{name}", (), path) for name in ("num-cols", "num-rows"))
-        return camera_from_deepfluoro(
-            _dataset(file, "proj-params/intrinsic", (3, 3), path),
-            _dataset(file, "proj-params/extrinsic", (4, 4), path),
-            _dataset(file, pose, (4, 4), path),
-            (int(columns), int(rows)),
-            tuple(
-                float(_dataset(file, f"proj-params/pixel-{axis}-spacing", (), path))
-                for axis in ("col", "row")
-            ),
-            f"{path}, {pose}",
-        )
+
+
+def _camera(file, projection: str | None, path: Path) -> CameraFile:
+    """Of an open file."""
+    specimen, number, body = _parts(projection, file, path)
+    pose = f"{specimen}/projections/{number}/gt-poses/cam-to-{body}-vol"
+    columns, rows = (_dataset(file, f"proj-params/{name}", (), path) for name in ("num-cols", "num-rows"))
+    column_mm, row_mm = (
+        _dataset(file, f"proj-params/pixel-{axis}-spacing", (), path) for axis in ("col", "row")
+    )
+    return camera_from_deepfluoro(
+        _dataset(file, "proj-params/intrinsic", (3, 3), path),
+        _dataset(file, "proj-params/extrinsic", (4, 4), path),
+        _dataset(file, pose, (4, 4), path),
+        (int(columns), int(rows)),
+        (float(column_mm), float(row_mm)),
+        f"{path}, {pose}",
+    )
 
 
 def _parts(projection: str | None, file, path: Path) -> tuple[str, str, str]:
@@ -142,7 +148,7 @@ def _dataset(file, name: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
         raise InputError(f"{name} is of shape {found.shape}, not {shape or 'one number'}", where=path)
     try:
         values = np.array(found[()], dtype=float).reshape(shape)
-    except (TypeError, ValueError, OSError):
+    except (TypeError, ValueError):
         values = np.array(np.nan)
     if not np.isfinite(values).all():
         raise InputError(f"{name} is no finite numbers", where=path)
