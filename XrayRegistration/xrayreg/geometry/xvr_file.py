@@ -6,6 +6,7 @@ empty stand-ins.
 """
 
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -135,12 +136,9 @@ def _nanodrr(content: dict, size: tuple[int, int] | None, path: Path) -> CameraF
 def _load(path: Path) -> object:
     import torch
 
-    try:
-        size = path.stat().st_size
-    except OSError:
-        raise InputError("no such file", where=path) from None
+    size = _unpacked_bytes(path)
     if size > _LIMIT_BYTES:
-        raise InputError(f"has {size >> 20} MB: no file of parameters", where=path)
+        raise InputError(f"holds {size >> 20} MB: no file of parameters", where=path)
     try:
         if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # before torch 2.6
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -158,6 +156,17 @@ def _load(path: Path) -> object:
     except Exception as error:  # torch raises whatever a damaged pickle or archive leads to
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise InputError(f"is no file of torch, or damaged ({reason})", where=path) from None
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """How much a file holds; an archive may hold far more than its size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except FileNotFoundError:
+        raise InputError("no such file", where=path) from None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return path.stat().st_size
 
 
 def _number(value: object, name: str, path: Path) -> float:
