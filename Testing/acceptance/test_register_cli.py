@@ -374,6 +374,28 @@ def test_the_geometry_of_a_picture_is_given_behind_its_xray(xrayreg, ct, views, 
     np.testing.assert_allclose(found, replace(carm, isocenter=centre).camera_from_patient, atol=1e-6)
 
 
+def test_frames_are_combined_and_pixels_left_out(xrayreg, ct, views, tmp_path, at_start):
+    view, run = views[0], tmp_path / "run.dcm"
+    pixels = view.pixels.copy()
+    pixels[:, :20] = 3  # the shadow of a collimator that no tag tells about
+    write_dicom_xray(run, np.stack([pixels, pixels, pixels]), view.carm, view.start.pixel_spacing_mm)
+    command = ("register", "--volume", ct, "--xray", run, "--frame", "mean:2-3")
+    done = xrayreg(*command, "--mask", "metal,field", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    (described,) = read_json(tmp_path / "out" / "registration.json")["inputs"]["xrays"]
+    assert (described["frame"], described["mask"]) == ("mean:2-3", "field,metal")
+    assert "each pixel has its mean intensity in frames 2 to 3" in done.err
+    assert "left out: the dark border of the field" in done.err
+    bad = ("register", "--volume", ct, "--xray", run, "--frame")
+    for words, says in (
+        (("median",), "frame median is not understood"),
+        (("mean:2-9",), "has no frame 9"),
+        (("dsa",), "MaskSubtractionSequence (0028,6100) is missing"),
+        (("2", "--mask", "bones"), "'bones' is unknown"),
+    ):
+        assert says in xrayreg(*bad, *words, "--out", tmp_path / "no").check_refused()
+
+
 def test_results_of_an_earlier_run_are_replaced_and_other_files_stay(xrayreg, ct, views, tmp_path, at_start):
     out = tmp_path / "out"
     out.mkdir()

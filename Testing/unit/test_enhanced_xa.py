@@ -181,3 +181,18 @@ def test_frames_can_be_taken_from_one_data_set_one_after_the_other(tmp_path):
     found = [classic_frame(dataset, frame, path).DistanceSourceToDetector for frame in (2, 1, 2)]
     assert found == [1100, 1200, 1100]
     assert dataset.pixel_array.shape == (3, 20, 24)
+
+
+def test_frames_that_stand_still_are_combined(tmp_path):
+    # Pixel (10, 10) is 1000, 200, 1000 in the three frames, everything around it 1000.
+    path = enhanced(tmp_path / "run.dcm", RUN)
+    found = read_dicom_xray(path, CARM.isocenter, "mean:1-2")
+    assert found.line_integrals[10, 10] == pytest.approx(np.log(1000 / 600), rel=1e-4)
+    assert read_dicom_xray(path, frame="min").line_integrals[10, 10] == pytest.approx(np.log(5), rel=1e-4)
+    subtracted = read_dicom_xray(path, frame="dsa:2,1").line_integrals
+    assert subtracted[10, 10] == pytest.approx(np.log(5), rel=1e-5)
+    assert np.count_nonzero(np.abs(subtracted) > 1e-6) == 1
+    turning = enhanced(tmp_path / "turning.dcm", RUN, angles=((30, 20), (30, 20), (42.5, 20)))
+    assert read_dicom_xray(turning, frame="mean:1-2").line_integrals.shape == (20, 24)
+    with pytest.raises(InputError, match=r"the C-arm moves 12\.5 degrees over frames 1 to 3"):
+        read_dicom_xray(turning, frame="mean")

@@ -10,7 +10,6 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.datadict import dictionary_VR
-from pydicom.uid import JPEGLSLossless
 from xrayreg.errors import InputError
 from xrayreg.geometry import CameraFile, CArm, carm_from_camera
 from xrayreg.images import (
@@ -132,7 +131,7 @@ def test_a_marker_on_the_patients_left_is_right_in_the_file_and_left_in_memory(f
     assert stored.pixel_array[20, 70] == 100
     assert np.unravel_index(xray.line_integrals.argmax(), (100, 101)) == (20, 30)
     assert xray.line_integrals[20, 30] == pytest.approx(np.log(10))
-    assert xray.notes == (
+    assert xray.notes[:-1] == (
         "flipped left-right: stored as seen from the detector (PatientOrientation (0020,0020) L\\F)",
     )
 
@@ -147,7 +146,7 @@ def test_the_same_image_results_however_it_is_stored(tmp_path):
             xray = read_dicom_xray(path)
             expected = line_integrals_from_transmission(image.astype(float), np.ones(image.shape, bool))
             np.testing.assert_array_equal(xray.line_integrals, expected)
-            assert len(xray.notes) == 1
+            assert len(xray.notes[:-1]) == 1  # the last says what I0 is
             seen_from = "detector" if flip_columns != flip_rows else "source"  # both flips are half a turn
             assert f"stored as seen from the {seen_from}" in xray.notes[0]
 
@@ -186,7 +185,7 @@ def test_detector_rotation_turns_about_the_axis_to_the_source(frontal):
     xray = read_dicom_xray(frontal)
     np.testing.assert_allclose(xray.camera.patient_from_camera[:3, 0], [0, 0, 1], atol=1e-7)
     np.testing.assert_allclose(xray.camera.patient_from_camera[:3, 1], [-1, 0, 0], atol=1e-7)
-    assert xray.notes == (
+    assert xray.notes[:-1] == (
         "flipped left-right: stored as seen from the detector (PatientOrientation (0020,0020) F\\R)",
     )
 
@@ -253,7 +252,7 @@ def test_missing_tag_is_named_with_file_and_remedy(frontal, tags, remedy):
         ({"PixelIntensityRelationshipSign": 2}, "PixelIntensityRelationshipSign (0028,1041) is 2"),
         ({"PatientOrientation": ""}, "PatientOrientation (0020,0020) is empty"),
         ({"RescaleSlope": "-1"}, "RescaleSlope (0028,1053) is -1"),
-        ({"ShutterShape": "POLYGONAL"}, "ShutterShape (0018,1600) is POLYGONAL"),
+        ({"ShutterShape": "BITMAP"}, "ShutterShape (0018,1600) is BITMAP"),
         ({"ShutterShape": "CIRCULAR"}, "CenterOfCircularShutter (0018,1610) is missing"),
     ],
 )
@@ -355,25 +354,11 @@ def test_image_that_is_all_covered_is_refused(frontal):
         read_dicom_xray(changed(frontal, PixelPaddingValue=0, PixelPaddingRangeLimit=65535))
 
 
-def test_missing_decoder_names_transfer_syntax_and_package(frontal):
-    dataset = pydicom.dcmread(frontal)
-    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless
-    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
-    dataset["PixelData"].is_undefined_length = True
-    dataset.save_as(frontal)
-    if pydicom.pixels.get_decoder(JPEGLSLossless).is_available:
-        pytest.skip("this environment decodes JPEG-LS")
-    with pytest.raises(InputError) as error:
-        read_dicom_xray(frontal)
-    assert "TransferSyntaxUID (0002,0010) JPEG-LS Lossless" in str(error.value)
-    assert "pip install pylibjpeg pylibjpeg-libjpeg" in str(error.value)
-
-
 def test_damaged_pixels_are_a_one_line_error(frontal):
     dataset = pydicom.dcmread(frontal)
     dataset.PixelData = dataset.PixelData[:100]
     dataset.save_as(frontal)
-    with pytest.raises(InputError, match="cannot be decoded") as error:
+    with pytest.raises(InputError, match="has 100 bytes") as error:
         read_dicom_xray(frontal)
     assert "\n" not in str(error.value)
 

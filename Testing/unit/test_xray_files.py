@@ -235,7 +235,8 @@ def test_a_picture_with_its_geometry_by_hand_has_the_cameras_numbers(tmp_path):
     np.testing.assert_allclose(xray.camera.K, [[2000, 0, 2], [0, 4000, 1.5], [0, 0, 1]])
     np.testing.assert_allclose(xray.camera.source_patient, [1 - 600, 2, 3], atol=1e-9)
     assert xray.line_integrals[1, 3] == pytest.approx(np.log(10))
-    assert xray.notes == ("geometry given by hand",)
+    assert xray.notes[0] == "geometry given by hand"
+    assert xray.notes[1].startswith("I0 = 1000, the beam beside the patient (95 %")
 
 
 def test_a_picture_seen_from_the_detector_is_flipped(tmp_path):

@@ -10,12 +10,16 @@ from pathlib import Path
 from ..errors import InputError
 from ..geometry import INTENSITIES, CameraFile, read_camera_file, relative_pose_error
 from ..images import (
+    FrameChoice,
     LabelMap,
     Volume,
     Xray,
     XrayGeometry,
     check_overlap,
     completed_geometry,
+    frame_choice,
+    mask_names,
+    masked_by_content,
     read_label_map,
     read_markups,
     read_volume,
@@ -81,9 +85,15 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--frame",
-        type=int,
         action=_ByXray,
-        help="which frame of the --xray before it, counted from 1 (needed for DICOM runs of several)",
+        help="which frame of the --xray before it, counted from 1 (needed for DICOM runs of several): 12; "
+        "mean, min or max intensity of all or of some, as in mean:5-12; or the subtraction dsa, dsa:30 or "
+        "dsa:30,1-5 (contrast, mask)",
+    )
+    parser.add_argument(
+        "--mask",
+        help="what is searched for in the X-rays' own pixels and left out: field (a dark border), markers "
+        "(burned-in letters) or metal, or several, as in field,metal",
     )
     parser.add_argument("--segmentation", type=Path, help="label map whose structures are outlined")
     parser.add_argument("--names", type=Path, help="CSV with the columns structure,id: names of the labels")
@@ -122,23 +132,26 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
     check_landmark_options(options)
+    frames = {n: frame_choice(text) for n, text in (options.frame or {}).items()}
+    masks = mask_names(options.mask) if options.mask else ()
     volume = read_volume(options.volume, voxel_mm(options))
     xrays = read_xrays(
         options.xray,
         options.camera or {},
         options.init,
         volume,
-        options.frame or {},
+        frames,
         options.geometry or {},
         options.intensity or {},
     )
+    xrays = [masked_by_content(xray, masks) for xray in xrays]
     if options.init == "landmarks":
         from_tags = {xray.name for n, xray in enumerate(xrays) if n not in (options.camera or {})}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
     if options.deidentify:
         xrays = [nameless(xray, number) for number, xray in enumerate(xrays, start=1)]
     overlay = _overlay(options, volume)
-    shots = [_described_xray(path, (options.frame or {}).get(n)) for n, path in enumerate(options.xray)]
+    shots = [_described_xray(path, frames.get(n), masks) for n, path in enumerate(options.xray)]
     files = {"volume": described(options.volume), "xrays": shots}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
@@ -161,7 +174,7 @@ def read_xrays(
     cameras: dict[int, Path],
     init: str,
     volume: Volume,
-    frames: dict[int, int] | None = None,
+    frames: dict[int, FrameChoice] | None = None,
     geometries: dict[int, Path] | None = None,
     intensities: dict[int, str] | None = None,
 ) -> list[Xray]:
@@ -171,7 +184,7 @@ def read_xrays(
         cameras: camera file by the number of its X-ray.
         init: "camera", "dicom", "auto", or "landmarks", where poses of views alone mean nothing yet.
         volume: its centre is taken as the isocenter of poses from DICOM tags.
-        frames: frame, counted from 1, by the number of its X-ray.
+        frames: which frames, by the number of their X-ray.
         geometries: geometry.json by the number of its X-ray.
         intensities: what an X-ray's values mean, by its number, where its camera file does not say it.
     """
@@ -231,8 +244,9 @@ def _with_intensity(file: CameraFile, intensity: str | None, path: Path) -> Came
     return replace(file, intensity=intensity)
 
 
-def _described_xray(path: Path, frame: int | None) -> dict:
-    return described(path) if frame is None else {**described(path), "frame": frame}
+def _described_xray(path: Path, frame: FrameChoice | None, masks: tuple[str, ...]) -> dict:
+    how = {"frame": frame and frame.as_json, "mask": ",".join(masks)}
+    return {**described(path), **{name: value for name, value in how.items() if value}}
 
 
 def _unique_names(paths: list[Path]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from .bones import segment_bones
 from .checksums import sha256, sha256_of_files
+from .content_masks import field_mask, mask_names, masked_by_content, without_burned_in, without_metal
+from .dicom_frames import FrameChoice, frame_choice
 from .drr_files import write_drr_nrrd
 from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
 from .label_files import check_overlap, read_label_map, resample_labels
@@ -29,6 +31,7 @@ from .xray_geometry import XrayGeometry, geometry_found
 __all__ = [
     "WATER_PER_MM",
     "DicomXray",
+    "FrameChoice",
     "GeometryFile",
     "Grid",
     "LabelMap",
@@ -44,12 +47,16 @@ __all__ = [
     "carm_for_dicom",
     "check_overlap",
     "completed_geometry",
+    "field_mask",
+    "frame_choice",
     "frame_count",
     "frame_of_reference_uid",
     "geometry_found",
     "landmarks_of",
     "line_integrals_from_transmission",
     "looks_like_hu",
+    "mask_names",
+    "masked_by_content",
     "paired",
     "read_dicom_xray",
     "read_geometry_file",
@@ -66,6 +73,8 @@ __all__ = [
     "sha256_of_files",
     "thumbnail_png",
     "view_name",
+    "without_burned_in",
+    "without_metal",
     "without_polygon",
     "write_dicom_line_integrals",
     "write_dicom_xray",

@@ -17,7 +17,8 @@ from ..geometry import (
     is_feet_first,
     patient_angles,
 )
-from .dicom_tags import USE_CAMERA_FILE, has_value, number, numbers, tag_name
+from .dicom_tags import USE_CAMERA_FILE, has_value, number, tag_name
+from .run_motion import offset_of_frame
 
 _AGREE_DEG = 0.5  # angles about the patient and about the equipment may differ by this much
 _STRAIGHT_DEG = 0.01  # a beam that meets the detector at a right angle: 0.2 mm at 1 m
@@ -267,14 +268,6 @@ def angles_of_frame(dataset: pydicom.Dataset, frame: int, frames: int, where: Pa
     """
     first = read_angles(dataset, where)
     primary, secondary = (
-        _offset(dataset, f"{name}Increment", frame, frames, where) for name in (_PRIMARY, _SECONDARY)
+        offset_of_frame(dataset, f"{name}Increment", frame, frames, where) for name in (_PRIMARY, _SECONDARY)
     )
     return first.primary + primary, first.secondary + secondary
-
-
-def _offset(dataset: pydicom.Dataset, keyword: str, frame: int, frames: int, where: Path) -> float:
-    if not has_value(dataset, keyword):
-        return 0.0
-    if isinstance(dataset.get(keyword), pydicom.multival.MultiValue):
-        return numbers(dataset, keyword, frames, where)[frame - 1]
-    return (frame - 1) * number(dataset, keyword, where)

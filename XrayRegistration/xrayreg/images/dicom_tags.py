@@ -1,12 +1,14 @@
 """Reading single DICOM attributes, with errors that name the file, the tag and what to do."""
 
 import math
+import zlib
 from pathlib import Path
 
 import pydicom
 from pydicom.datadict import tag_for_keyword
 
 from ..errors import InputError
+from .deflated_files import check_unpacked_size
 
 USE_CAMERA_FILE = "give its geometry by hand (--geometry) or in a camera file (--camera)"
 
@@ -23,13 +25,16 @@ def read_dataset(path: Path, **options) -> pydicom.Dataset:
     """`pydicom.dcmread`, also for files without preamble; ``options`` are passed on.
 
     Raises:
-        InputError: if the file is missing or holds no DICOM object.
+        InputError: if the file is missing, holds no DICOM object, or unpacks to too much.
     """
     try:
+        check_unpacked_size(Path(path))
         dataset = pydicom.dcmread(path, force=True, **options)
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError("no such file", where=path) from None
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError) as error:
+    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zlib.error) as error:
         raise InputError(f"cannot be read as DICOM ({error})", where=path, remedy=_EXPECTED) from None
     if "SOPClassUID" not in dataset:
         raise InputError(

@@ -73,14 +73,78 @@ class Xray:
         return replace(self, line_integrals=mean.astype(np.float32), mask=mask, camera=camera)
 
 
-def line_integrals_from_transmission(transmission: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """-ln(I/I0) with I0 the 99.9th percentile of the unmasked pixels, [row, column] float32.
+def line_integrals_from_transmission(
+    transmission: np.ndarray, mask: np.ndarray, beam: float | None = None
+) -> np.ndarray:
+    """-ln(I/I0), [row, column] float32.
 
-    The percentile stands for the unattenuated beam; where none reaches the detector, all values are
-    shifted by one constant, which the similarity measures ignore. Intensities are floored at 0.1 %
-    of I0, the dark end of a detector.
+    Intensities are floored at 0.1 % of I0, the dark end of a detector.
+
+    Args:
+        mask: [row, column] bool, the open pixels.
+        beam: I0, as `open_beam` finds it. None takes the 99.9th percentile of the open pixels.
+
+    Raises:
+        InputError: if no pixel has a positive intensity.
     """
-    beam = float(np.percentile(transmission[mask], 99.9))
+    beam = float(np.percentile(transmission[mask], 99.9)) if beam is None else beam
     if not beam > 0:
         raise InputError("the X-ray is black: no pixel has a positive intensity")
     return -np.log(np.maximum(transmission / beam, 1e-3)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class OpenBeam:
+    """The intensity I0 of the beam before the patient, in the image's own unit.
+
+    Attributes:
+        intensity: I0.
+        share: of the open pixels, those that see the beam directly; 0 where none do, and I0 is then the
+            99.9th percentile: all line integrals are shifted by one constant, which the similarity measures
+            ignore.
+    """
+
+    intensity: float
+    share: float
+
+    @property
+    def note(self) -> str:
+        """One line for people."""
+        if self.share:
+            part = f"{100 * self.share:.3g} % of the pixels"
+            return f"I0 = {self.intensity:.4g}, the beam beside the patient ({part})"
+        return f"I0 = {self.intensity:.4g}, the 99.9th percentile: no beam beside the patient is seen"
+
+
+def open_beam(transmission: np.ndarray, mask: np.ndarray) -> OpenBeam:
+    """I0 from the pixels that nothing shadows, where there are such.
+
+    They make a peak at the bright end of the histogram: at least `_BEAM_SHARE` of the open pixels within
+    `_BEAM_WIDTH` of its middle, that middle within `_BEAM_TOP` of the 99.9th percentile, and a valley below
+    it that is less than half as high. I0 is their median. No DICOM tag tells I0.
+
+    Args:
+        transmission: [row, column], proportional to the X-ray intensity.
+        mask: [row, column] bool, the open pixels.
+    """
+    values = transmission[mask]
+    top = float(np.percentile(values, 99.9))
+    if not top > 0:
+        return OpenBeam(top, 0.0)
+    edges = np.arange(0, round(1.05 / _BIN) + 1) * _BIN
+    counts = np.histogram(values / top, edges)[0]
+    near = round(_BEAM_WIDTH / _BIN)
+    peaks = np.convolve(counts, np.ones(2 * near + 1), "same")
+    first = round((1 - _BEAM_TOP) / _BIN)
+    middle = first + int(np.argmax(peaks[first:]))
+    level = edges[middle] + _BIN / 2
+    share = float(peaks[middle] / len(values))
+    valley = peaks[middle - 4 * near : middle - 2 * near].min()
+    if share < _BEAM_SHARE or valley > 0.5 * peaks[middle]:
+        return OpenBeam(top, 0.0)
+    inside = np.abs(values / top - level) <= _BEAM_WIDTH + _BIN / 2
+    return OpenBeam(float(np.median(values[inside])), share)
+
+
+_BIN = 0.01
+_BEAM_WIDTH, _BEAM_TOP, _BEAM_SHARE = 0.03, 0.15, 0.01

@@ -10,7 +10,9 @@ from ..errors import InputError
 from ..geometry import Camera, CArm
 from .carm_angles import Angles, angles_of_frame, read_angles
 from .carm_distances import distance_notes, distances_mm, pixel_spacing_mm
-from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
+from .dicom_decoding import frames_in
+from .dicom_frames import FrameChoice, frames_of
+from .dicom_pixels import frame_pixels, open_xray
 from .dicom_tags import has_value, positive, tag_name
 from .enhanced_xa import undistorted_notes
 from .field_of_view import field_of_view_shown, principal_point, stored_from_detector
@@ -56,7 +58,7 @@ class _View:
 def read_dicom_xray(
     path: str | Path,
     isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    frame: int | None = None,
+    frame: int | FrameChoice | None = None,
     geometry: XrayGeometry | None = None,
 ) -> DicomXray:
     """Read an XA, RF, DX or CR file with complete C-arm geometry.
@@ -65,7 +67,7 @@ def read_dicom_xray(
         isocenter: (3,) patient LPS, mm. DICOM does not say where the isocenter lies in the CT; the
             centre of the volume is a fair start.
         frame: of a run of several, counted from 1; its C-arm angles are its own where they change
-            (`carm_angles.angles_of_frame`).
+            (`carm_angles.angles_of_frame`). Or several combined, over which the C-arm stands still.
         geometry: complete; what it says otherwise than the tags is taken as given by hand. None: the tags.
 
     Raises:
@@ -75,18 +77,17 @@ def read_dicom_xray(
     dataset = open_xray(path, frame)
     by_hand = () if geometry is None else write_into_tags(dataset, geometry, path)
     side = None if geometry is None or geometry.seen_from == IN_THE_FILE else geometry.seen_from
-    view = _view(dataset, path, isocenter, frame or 1, side)
-    stored = stored_pixels(dataset, path, frame)
-    mask = open_pixels(dataset, stored, path)
+    number = frames_of(dataset, frame, path).frames[0]
+    view = _view(dataset, path, isocenter, number, side)
     given = None if geometry is None or geometry.intensity == IN_THE_FILE else geometry.intensity
-    image, notes = line_integrals(dataset, stored, mask, path, given)
+    pixels = frame_pixels(dataset, path, frame, given)
     return DicomXray(
-        view.camera_from_stored.of(image),
-        view.camera_from_stored.of(mask),
+        view.camera_from_stored.of(pixels.line_integrals),
+        view.camera_from_stored.of(pixels.mask),
         view.camera,
         str(dataset.get("FrameOfReferenceUID") or ""),
         str(dataset.Modality),
-        by_hand + notes + view.notes + undistorted_notes(dataset) + _table_motion(dataset, frame or 1),
+        by_hand + view.notes + undistorted_notes(dataset) + _table_motion(dataset, number) + pixels.notes,
     )
 
 

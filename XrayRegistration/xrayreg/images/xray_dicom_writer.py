@@ -16,7 +16,7 @@ from .. import __version__
 from ..errors import InputError
 from ..geometry import Camera, CArm, carm_from_camera, is_feet_first
 from .carm_angles import write_angles
-from .dicom_pixels import LOG_RANGE
+from .dicom_intensity import LOG_RANGE
 from .field_of_view import write_field_of_view
 from .orientation import stored_orientation
 from .shutters import Shutter, write_shutter

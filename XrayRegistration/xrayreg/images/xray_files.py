@@ -6,11 +6,13 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile
-from .dicom_pixels import frames_in, line_integrals, open_pixels, open_xray, stored_pixels
+from .dicom_decoding import frames_in
+from .dicom_frames import FrameChoice, frame_choice
+from .dicom_pixels import frame_pixels, open_xray
 from .dicom_tags import positive, read_dataset
 from .itk_files import ITK_SUFFIXES, read_itk_picture, suffix_of
 from .pictures import PICTURE_SUFFIXES, read_picture
-from .xray import Xray, line_integrals_from_transmission
+from .xray import Xray, line_integrals_from_transmission, open_beam
 from .xray_dicom import read_dicom_xray
 from .xray_geometry import XrayGeometry, camera_file_from, is_dicom
 
@@ -23,7 +25,7 @@ def read_xray(
     camera_file: CameraFile | None = None,
     name: str | None = None,
     isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    frame: int | None = None,
+    frame: int | str | FrameChoice | None = None,
     geometry: XrayGeometry | None = None,
 ) -> Xray:
     """Read an X-ray: DICOM XA, RF, DX, CR (told by content), PNG, TIFF, NRRD, NIfTI or MetaImage.
@@ -38,7 +40,7 @@ def read_xray(
             geometry and with ``geometry``; needed otherwise.
         name: of the view; `view_name` of the file if None.
         isocenter: (3,) patient LPS, mm, for the pose from the C-arm's angles: the volume's centre.
-        frame: of a DICOM run of several, counted from 1.
+        frame: of a DICOM run of several, counted from 1, or frames combined: `frame_choice` or its text.
         geometry: the C-arm's geometry by hand, complete; a camera file goes before it.
 
     Raises:
@@ -48,7 +50,8 @@ def read_xray(
     if not path.is_file():
         raise InputError("no such file", where=path, remedy="check --xray")
     name = name or view_name(path)
-    if frame not in (None, 1) and not is_dicom(path):
+    frame = None if frame is None else frame_choice(frame)
+    if frame not in (None, FrameChoice("one", (1, 1))) and not is_dicom(path):
         raise InputError(f"has no frame {frame}", where=path, remedy="only DICOM files hold runs of frames")
     if camera_file is None and is_dicom(path):
         found = read_dicom_xray(path, isocenter, frame, geometry)
@@ -62,15 +65,15 @@ def read_xray(
     notes: tuple[str, ...] = ()
     if is_dicom(path):
         dataset = open_xray(path, frame)
-        pixels = stored_pixels(dataset, path, frame)
-        _check_size(pixels, camera.size, path)
-        mask = open_pixels(dataset, pixels, path) & _camera_mask(camera_file)
-        image, notes = line_integrals(dataset, pixels, _not_empty(mask, path), path, camera_file.intensity)
+        _check_size((int(dataset.get("Columns") or 0), int(dataset.get("Rows") or 0)), camera.size, path)
+        keep = _not_empty(_camera_mask(camera_file), path)
+        found = frame_pixels(dataset, path, frame, camera_file.intensity, keep)
+        image, mask, notes = found.line_integrals, found.mask, found.notes
     else:
         pixels = _read_pixels(path)
-        _check_size(pixels, camera.size, path)
+        _check_size(pixels.shape[::-1], camera.size, path)
         mask = _not_empty(_camera_mask(camera_file), path)
-        image = _line_integrals(pixels, mask, camera_file.intensity, path)
+        image, notes = _line_integrals(pixels, mask, camera_file.intensity, path)
     if camera_file.flip_columns:
         image, mask = (np.ascontiguousarray(each[:, ::-1]) for each in (image, mask))
         notes = (*notes, "flipped left-right: by its camera file it is stored as seen from the detector")
@@ -90,8 +93,8 @@ def _picture_by_hand(
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         notes += ("flipped left-right: seen from the detector",)
     mask = np.ones(pixels.shape, bool)
-    image = _line_integrals(pixels, mask, camera_file.intensity, path)
-    return Xray(image, camera_file.camera(where=path), mask, name, "", notes)
+    image, of_values = _line_integrals(pixels, mask, camera_file.intensity, path)
+    return Xray(image, camera_file.camera(where=path), mask, name, "", notes + of_values)
 
 
 def xray_size(path: str | Path) -> tuple[int, int]:
@@ -133,13 +136,18 @@ def _read_pixels(path: Path) -> np.ndarray:
     return read_picture(path) if suffix_of(path, PICTURE_SUFFIXES) else read_itk_picture(path)
 
 
-def _line_integrals(pixels: np.ndarray, mask: np.ndarray, intensity: str | None, path: Path) -> np.ndarray:
+def _line_integrals(
+    pixels: np.ndarray, mask: np.ndarray, intensity: str | None, path: Path
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """-ln(I/I0) of a picture, [row, column] float32, and a note that says what I0 is."""
     if not np.isfinite(pixels[mask]).all():
         raise InputError("holds NaN or infinite values", where=path, remedy="mask them in the camera file")
     if intensity == "transmission":
-        return line_integrals_from_transmission(pixels.astype(np.float64), mask)
+        transmission = pixels.astype(np.float64)
+        beam = open_beam(transmission, mask)
+        return line_integrals_from_transmission(transmission, mask, beam.intensity), (beam.note,)
     if intensity == "line_integral":
-        return pixels.astype(np.float32)
+        return pixels.astype(np.float32), ()
     raise InputError(
         "nothing says what its values mean",
         where=path,
@@ -156,7 +164,7 @@ def _camera_mask(camera_file: CameraFile) -> np.ndarray:
     if not camera_file.mask.is_file():
         raise InputError("no such mask", where=camera_file.mask, remedy="correct 'mask' in the camera file")
     mask = _read_pixels(camera_file.mask) != 0
-    _check_size(mask, camera_file.size, camera_file.mask)
+    _check_size(mask.shape[::-1], camera_file.size, camera_file.mask)
     return mask
 
 
@@ -166,11 +174,11 @@ def _not_empty(mask: np.ndarray, path: Path) -> np.ndarray:
     return mask
 
 
-def _check_size(pixels: np.ndarray, size: tuple[int, int], path: Path) -> None:
-    if pixels.shape[::-1] != tuple(size):
+def _check_size(found: tuple[int, int], size: tuple[int, int], path: Path) -> None:
+    """Both (columns, rows)."""
+    if found != tuple(size):
         raise InputError(
-            f"is {pixels.shape[1]} x {pixels.shape[0]} columns x rows, its camera file says "
-            f"{size[0]} x {size[1]}",
+            f"is {found[0]} x {found[1]} columns x rows, its camera file says {size[0]} x {size[1]}",
             where=path,
             remedy="use the camera file made for this image; cropped or scaled images need their own",
         )
