@@ -124,6 +124,16 @@ def test_pillow_serves_where_gdcm_cannot(tmp_path, monkeypatch):
         np.testing.assert_array_equal(read(path), waves())
 
 
+def test_decoders_say_nothing_on_the_side(tmp_path, capfd):
+    path = save(
+        with_frames(dataset_of(waves(), 12), JPEGExtended12Bit, [jpeg_12_bit(waves())]), tmp_path / "x"
+    )
+    plain = save(dataset_of(waves(), 12), tmp_path / "plain.dcm")
+    for each in (path, *(converted(plain, tmp_path / name, name) for name in LOSSLESS)):
+        read(each)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_gdcm_is_asked_first():
     assert dicom_decoding._plugins(JPEGBaseline8Bit)[:2] == ["gdcm", "pillow"]
     assert dicom_decoding._plugins(RLELossless)[0] == "pydicom"
@@ -381,6 +391,8 @@ def test_a_modality_lut_that_is_a_straight_line_is_a_rescale():
         (lut("ModalityLUTSequence", [2, 1, 0], ModalityLUTType="US"), "turns bright into dark"),
         (lut("ModalityLUTSequence", [0, 1]) | {"RescaleSlope": "1"}, "exclude each other"),
         (lut("ModalityLUTSequence", [0, 1], bits=17), "does not fit"),
+        ({"BitsStored": None}, "BitsStored (0028,0101) is missing"),
+        ({"ImagerPixelSpacing": ["0", "1"]}, "ImagerPixelSpacing (0018,1164) is"),
     ],
 )
 def test_tables_that_make_no_sense_are_refused(tags, message):

@@ -52,7 +52,7 @@ def _u16(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 2], "big")
 
 
-def decoded_12_bit(data: bytes, rows: int, columns: int, bits_stored: int) -> np.ndarray:
+def decoded_12_bit(data: bytes, rows: int, columns: int) -> np.ndarray:
     """[row, column] uint16 of a JPEG Extended image of 12 bits, by GDCM.
 
     pydicom hands such images to no decoder. GDCM decodes those whose frame header says 12 bits; its own
@@ -73,6 +73,6 @@ def decoded_12_bit(data: bytes, rows: int, columns: int, bits_stored: int) -> np
     grey = gdcm.PhotometricInterpretation.MONOCHROME2
     image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(grey))
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
-    image.SetPixelFormat(gdcm.PixelFormat(1, 16, bits_stored, bits_stored - 1, 0))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 12, 12, 11, 0))
     values = image.GetBuffer().encode("utf-8", "surrogateescape")  # bytes, which GDCM hands out as text
     return np.frombuffer(values, "<u2").reshape(rows, columns)

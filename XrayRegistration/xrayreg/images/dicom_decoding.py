@@ -80,7 +80,7 @@ def stored_pixels(dataset: pydicom.Dataset, where: Path, frame: int | None = Non
     if not syntax:
         raise InputError(f"{tag_name('TransferSyntaxUID')} is missing", where=where, remedy=SAVE_AS_PICTURE)
     _check_syntax(syntax, where)
-    layout = _checked_layout(dataset, where)
+    layout = pixel_layout(dataset, where)
     index = 0 if frame is None else frame - 1
     if index >= layout["number_of_frames"]:
         raise InputError(f"has no frame {frame}", where=where)
@@ -109,7 +109,7 @@ def _decompressed(compressed: bytes, syntax: pydicom.uid.UID, layout: dict, wher
     for plugin in _plugins(syntax):
         try:
             if syntax == JPEGExtended12Bit and stream.bits == 12:
-                return decoded_12_bit(compressed, layout["rows"], layout["columns"], layout["bits_stored"])
+                return decoded_12_bit(compressed, layout["rows"], layout["columns"])
             # The frame stands alone here, so that offsets that belong to the file do not matter.
             alone = pydicom.encaps.encapsulate([compressed])
             return _decoded(io.BytesIO(alone), syntax, {**layout, "number_of_frames": 1}, 0, plugin)
@@ -145,7 +145,7 @@ def _plugins(syntax: pydicom.uid.UID) -> list[str]:
     return sorted(available, key=lambda name: DECODERS.index(name) if name in DECODERS else len(DECODERS))
 
 
-def _checked_layout(dataset: pydicom.Dataset, where: Path) -> dict:
+def pixel_layout(dataset: pydicom.Dataset, where: Path) -> dict:
     """What pydicom's decoders need to know of a grey image.
 
     Raises:
@@ -248,7 +248,8 @@ def _checked_codestream(compressed: bytes, syntax, layout: dict, where: Path) ->
             where=where,
             remedy=_EXPORT_PLAIN,
         )
-    if stream.bits > layout["bits_allocated"] or (syntax == JPEGExtended12Bit and stream.bits not in (8, 12)):
+    odd = syntax == JPEGExtended12Bit and (stream.bits not in (8, 12) or layout["pixel_representation"])
+    if odd or stream.bits > layout["bits_allocated"]:
         raise InputError(
             f"the compressed image has {stream.bits} bits, which does not fit {tag_name('BitsAllocated')} "
             f"{layout['bits_allocated']} and {syntax.name}",

@@ -10,7 +10,7 @@ import pydicom
 
 from ..errors import InputError
 from .dicom_decoding import frames_in
-from .dicom_tags import has_value, numbers, tag_name
+from .dicom_tags import has_value, items_of, numbers, tag_name
 from .run_motion import check_still, named
 
 ONE, MEAN, MIN, MAX, DSA = "one", "mean", "min", "max", "dsa"
@@ -211,7 +211,8 @@ def _mask_item(
 ) -> tuple[pydicom.Dataset, list[int]]:
     """The one item of the sequence that subtracts a mask from the wanted frames, and the frames it is for."""
     remedy = "name the frames: --frame dsa:30,1-5 (contrast, mask)"
-    items = [(item, _applicable(item, count, where)) for item in dataset.get("MaskSubtractionSequence") or ()]
+    described = items_of(dataset, "MaskSubtractionSequence", where)
+    items = [(item, _applicable(item, count, where)) for item in described]
     fitting = [
         (item, span)
         for item, span in items

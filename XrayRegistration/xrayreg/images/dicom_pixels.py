@@ -7,10 +7,10 @@ import numpy as np
 import pydicom
 
 from ..errors import InputError
-from .dicom_decoding import SAVE_AS_PICTURE, stored_pixels
+from .dicom_decoding import SAVE_AS_PICTURE, pixel_layout, stored_pixels
 from .dicom_frames import DSA, ONE, FrameChoice, Frames, combined, frames_of
 from .dicom_intensity import Meaning, meaning_of
-from .dicom_tags import has_value, number, read_dataset, tag_name, text
+from .dicom_tags import has_value, number, positive, read_dataset, tag_name, text
 from .enhanced_xa import classic_frame, is_enhanced
 from .shutters import shutters_of
 
@@ -85,6 +85,7 @@ def frame_pixels(
         InputError: names the file, the tag that is missing, contradictory or not supported, and the remedy.
     """
     frames = frames_of(dataset, frame, where)
+    pixel_layout(dataset, where)
     meaning = meaning_of(dataset, where, intensity)
     mask = None if keep is None else keep.copy()
 
@@ -129,8 +130,10 @@ def _burned_in(dataset: pydicom.Dataset) -> tuple[str, ...]:
 
 def open_pixels(dataset: pydicom.Dataset, stored: np.ndarray, where: Path) -> np.ndarray:
     """[row, column] bool: pixels outside shutters, collimators and padding, stored orientation."""
-    spacing = dataset.get("ImagerPixelSpacing")
-    columns_per_row = float(spacing[0]) / float(spacing[1]) if spacing and len(spacing) == 2 else 1.0
+    columns_per_row = 1.0
+    if has_value(dataset, "ImagerPixelSpacing"):
+        row_mm, column_mm = positive(dataset, "ImagerPixelSpacing", 2, where)
+        columns_per_row = row_mm / column_mm
     mask = np.ones(stored.shape, dtype=bool)
     for shutter in shutters_of(dataset, where):
         mask &= shutter.mask(stored.shape, columns_per_row)

@@ -12,6 +12,7 @@ from .deflated_files import check_unpacked_size
 
 USE_CAMERA_FILE = "give its geometry by hand (--geometry) or in a camera file (--camera)"
 
+_EXPORT = "export the file again"
 _EXPECTED = "give a DICOM file; X-rays may also be PNG, TIFF, NRRD, NIfTI or MetaImage with a camera file"
 
 
@@ -47,6 +48,18 @@ def has_value(dataset: pydicom.Dataset, keyword: str) -> bool:
     """Whether the attribute is there and not empty."""
     value = dataset.get(keyword)
     return value is not None and not (hasattr(value, "__len__") and len(value) == 0)
+
+
+def items_of(dataset: pydicom.Dataset, keyword: str, where: Path) -> tuple[pydicom.Dataset, ...]:
+    """The items of a sequence; none without it.
+
+    Raises:
+        InputError: if the attribute is something else.
+    """
+    value = dataset.get(keyword)
+    if value is not None and not isinstance(value, pydicom.Sequence):
+        raise InputError(f"{tag_name(keyword)} is no sequence", where=where, remedy=_EXPORT)
+    return tuple(value or ())
 
 
 def text(dataset: pydicom.Dataset, keyword: str, where: Path, remedy: str = USE_CAMERA_FILE) -> str:

@@ -8,7 +8,7 @@ import pydicom
 
 from ..errors import InputError
 from .dicom_decoding import SAVE_AS_PICTURE
-from .dicom_tags import has_value, numbers, tag_name
+from .dicom_tags import has_value, items_of, numbers, tag_name
 
 _NO_INTENSITIES = ("HU", "OD")  # CT numbers; optical densities of a film, whose curve is unknown
 
@@ -48,7 +48,7 @@ def modality_lut(dataset: pydicom.Dataset, where: Path) -> LookupTable | None:
         InputError: if Modality LUT Type (0028,3004) or Rescale Type (0028,1054) says that it makes Hounsfield
             units or optical densities; if there is a Rescale Slope too, more than one table, or a broken one.
     """
-    items = dataset.get("ModalityLUTSequence") or ()
+    items = items_of(dataset, "ModalityLUTSequence", where)
     kind = str((items[0] if items else dataset).get("ModalityLUTType" if items else "RescaleType") or "")
     if kind.strip().upper() in _NO_INTENSITIES:
         keyword = "ModalityLUTType" if items else "RescaleType"
@@ -68,7 +68,7 @@ def to_linear_lut(dataset: pydicom.Dataset, where: Path) -> LookupTable | None:
     keyword = "PixelIntensityRelationshipLUTSequence"
     items = [
         item
-        for item in dataset.get(keyword) or ()
+        for item in items_of(dataset, keyword, where)
         if str(item.get("LUTFunction") or "").strip().upper() == "TO_LINEAR"
     ]
     if len(items) > 1:

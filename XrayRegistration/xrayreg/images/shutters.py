@@ -44,7 +44,7 @@ class Shutter:
             mask &= (column >= left) & (column <= right) & (row >= top) & (row <= bottom)
         if self.circle is not None:
             u, v, radius = self.circle
-            mask &= (column - u) ** 2 + ((row - v) * columns_per_row) ** 2 <= radius**2
+            mask &= (column - u) ** 2 + ((row - v) * columns_per_row) ** 2 <= radius * radius
         if self.polygon is not None:
             for aside in (_ASIDE, -_ASIDE):  # pixels on an edge are outside one of the two
                 mask &= ~without_polygon(np.ones(shape, dtype=bool), np.array(self.polygon) + aside)

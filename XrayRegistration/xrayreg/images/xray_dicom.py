@@ -58,7 +58,7 @@ class _View:
 def read_dicom_xray(
     path: str | Path,
     isocenter: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    frame: int | FrameChoice | None = None,
+    frame: int | str | FrameChoice | None = None,
     geometry: XrayGeometry | None = None,
 ) -> DicomXray:
     """Read an XA, RF, DX or CR file with complete C-arm geometry.
