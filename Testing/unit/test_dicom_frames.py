@@ -85,7 +85,7 @@ def result(choice, run=RUN, **tags):
 
 def intensities(choice):
     run = frames_of(dataset_of(RUN), frame_choice(choice), "run.dcm")
-    return combined(run, lambda frame: RUN[frame - 1].astype(float))
+    return combined(run, lambda frame: RUN[frame - 1].astype(float), "run.dcm")
 
 
 def test_mean_smallest_and_largest_are_of_intensities():
@@ -188,6 +188,12 @@ def test_choices_that_the_run_does_not_have(choice, items, message):
         result(choice, **tags)
     assert message in str(error.value)
     assert "run.dcm" in str(error.value)
+
+
+@pytest.mark.parametrize("choice", ["1", "mean", "dsa:2,1"])
+def test_black_runs_are_refused(choice):
+    with pytest.raises(InputError, match=r"run\.dcm: the .* black: no pixel has a positive intensity"):
+        result(choice, np.zeros_like(RUN))
 
 
 def test_pixels_that_any_frame_leaves_out_are_left_out():

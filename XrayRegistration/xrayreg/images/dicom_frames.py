@@ -111,7 +111,7 @@ class Frames:
         return (f"subtracted: {peak}{named(self.frames)} less the mean of {named(self.mask)}{shift}",)
 
 
-def frames_of(dataset: pydicom.Dataset, choice: FrameChoice | int | None, where: Path) -> Frames:
+def frames_of(dataset: pydicom.Dataset, choice: FrameChoice | int | str | None, where: Path) -> Frames:
     """The frames that a choice takes of a file; None is allowed only where there is one.
 
     Raises:
@@ -137,7 +137,7 @@ def frames_of(dataset: pydicom.Dataset, choice: FrameChoice | int | None, where:
     return taken
 
 
-def combined(frames: Frames, intensity_of: Callable[[int], np.ndarray]) -> np.ndarray:
+def combined(frames: Frames, intensity_of: Callable[[int], np.ndarray], where: Path) -> np.ndarray:
     """[row, column] intensity: of each pixel the mean, smallest or largest in the frames. Of `DSA`, the ratio
     of contrast to mask, 1 where they are alike and NaN where the moved mask has no pixel.
 
@@ -145,13 +145,16 @@ def combined(frames: Frames, intensity_of: Callable[[int], np.ndarray]) -> np.nd
 
     Args:
         intensity_of: the intensities of a frame, [row, column], by its number.
+
+    Raises:
+        InputError: if the mask of a subtraction is black.
     """
     if frames.kind != DSA:
         return _folded(frames.kind, frames.frames, intensity_of)
     mask = _folded(MEAN, frames.mask, intensity_of)
     dark = 1e-3 * np.percentile(mask, 99.9)  # as in `line_integrals_from_transmission`
     if not dark > 0:
-        raise InputError("the mask frames are black: no pixel has a positive intensity")
+        raise InputError("the mask frames are black: no pixel has a positive intensity", where=where)
     mask = _moved(np.maximum(mask, dark), frames.mask_shift)
     return np.maximum(_folded(MIN, frames.frames, intensity_of), dark) / mask
 

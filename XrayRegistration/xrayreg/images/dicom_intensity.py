@@ -54,15 +54,20 @@ class Meaning:
         signal = self.signal(stored)
         return signal if self.kind == LIN else np.exp(-signal)
 
-    def line_integrals(self, signal: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    def line_integrals(
+        self, signal: np.ndarray, mask: np.ndarray, where: Path
+    ) -> tuple[np.ndarray, tuple[str, ...]]:
         """-ln(I/I0), [row, column] float32, of `signal`; and a note that says what I0 is.
 
         Args:
             mask: [row, column] bool, the open pixels.
+
+        Raises:
+            InputError: if the X-ray is black.
         """
         if self.kind == LIN:
             beam = open_beam(signal, mask)
-            return line_integrals_from_transmission(signal, mask, beam.intensity), (beam.note,)
+            return line_integrals_from_transmission(signal, mask, beam.intensity, where), (beam.note,)
         if self.kind == LINE_INTEGRAL:
             return signal.astype(np.float32), ()
         tag = tag_name("PixelIntensityRelationship")

@@ -36,11 +36,12 @@ class FramePixels:
     notes: tuple[str, ...] = ()
 
 
-def open_xray(path: Path, frame: int | FrameChoice | None = None) -> pydicom.Dataset:
+def open_xray(path: Path, frame: int | str | FrameChoice | None = None) -> pydicom.Dataset:
     """The data set of a monochrome XA, RF, DX or CR file; its pixels are not read yet.
 
     Args:
-        frame: of a run of several, counted from 1. None is allowed only where there is one.
+        frame: of a run of several, counted from 1, or several combined (`frame_choice`). None is allowed
+            only where there is one.
 
     Raises:
         InputError: for anything else.
@@ -67,7 +68,7 @@ def open_xray(path: Path, frame: int | FrameChoice | None = None) -> pydicom.Dat
 def frame_pixels(
     dataset: pydicom.Dataset,
     where: Path,
-    frame: int | FrameChoice | None = None,
+    frame: int | str | FrameChoice | None = None,
     intensity: str | None = None,
     keep: np.ndarray | None = None,
 ) -> FramePixels:
@@ -99,12 +100,10 @@ def frame_pixels(
     if frames.kind == ONE:
         signal = meaning.signal(stored(frames.frames[0]))
     else:
-        signal = combined(frames, lambda number_: meaning.intensity(stored(number_)))
+        signal = combined(frames, lambda number_: meaning.intensity(stored(number_)), where)
     if not mask.any():
-        raise InputError(
-            "its masks together leave no pixel", where=where, remedy="correct 'mask' or the tags"
-        )
-    image, notes = _line_integrals(frames, meaning, signal, mask)
+        raise InputError("its masks leave no pixel", where=where, remedy="correct 'mask' or the tags")
+    image, notes = _line_integrals(frames, meaning, signal, mask, where)
     mask &= np.isfinite(image)
     image[~mask & ~np.isfinite(image)] = 0.0
     return FramePixels(
@@ -113,13 +112,13 @@ def frame_pixels(
 
 
 def _line_integrals(
-    frames: Frames, meaning: Meaning, signal: np.ndarray, mask: np.ndarray
+    frames: Frames, meaning: Meaning, signal: np.ndarray, mask: np.ndarray, where: Path
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     if frames.kind == DSA:
         return -np.log(signal).astype(np.float32), ()
     if frames.kind != ONE and meaning.kind != "LIN":
         signal = -np.log(signal)
-    return meaning.line_integrals(signal, mask)
+    return meaning.line_integrals(signal, mask, where)
 
 
 def _burned_in(dataset: pydicom.Dataset) -> tuple[str, ...]:

@@ -7,6 +7,9 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Camera
 
+_BIN = 0.01  # of the histogram in which `open_beam` looks for a peak, part of the 99.9th percentile
+_BEAM_WIDTH, _BEAM_TOP, _BEAM_SHARE = 0.03, 0.15, 0.01
+
 
 @dataclass(frozen=True)
 class Xray:
@@ -74,7 +77,7 @@ class Xray:
 
 
 def line_integrals_from_transmission(
-    transmission: np.ndarray, mask: np.ndarray, beam: float | None = None
+    transmission: np.ndarray, mask: np.ndarray, beam: float | None = None, where: object = None
 ) -> np.ndarray:
     """-ln(I/I0), [row, column] float32.
 
@@ -83,13 +86,14 @@ def line_integrals_from_transmission(
     Args:
         mask: [row, column] bool, the open pixels.
         beam: I0, as `open_beam` finds it. None takes the 99.9th percentile of the open pixels.
+        where: the file, for the error.
 
     Raises:
         InputError: if no pixel has a positive intensity.
     """
     beam = float(np.percentile(transmission[mask], 99.9)) if beam is None else beam
     if not beam > 0:
-        raise InputError("the X-ray is black: no pixel has a positive intensity")
+        raise InputError("the X-ray is black: no pixel has a positive intensity", where=where)
     return -np.log(np.maximum(transmission / beam, 1e-3)).astype(np.float32)
 
 
@@ -144,7 +148,3 @@ def open_beam(transmission: np.ndarray, mask: np.ndarray) -> OpenBeam:
         return OpenBeam(top, 0.0)
     inside = np.abs(values / top - level) <= _BEAM_WIDTH + _BIN / 2
     return OpenBeam(float(np.median(values[inside])), share)
-
-
-_BIN = 0.01
-_BEAM_WIDTH, _BEAM_TOP, _BEAM_SHARE = 0.03, 0.15, 0.01

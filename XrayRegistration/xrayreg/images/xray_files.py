@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import CameraFile
-from .dicom_decoding import frames_in
+from .dicom_decoding import frames_in, pixel_layout
 from .dicom_frames import FrameChoice, frame_choice
 from .dicom_pixels import frame_pixels, open_xray
 from .dicom_tags import positive, read_dataset
@@ -65,7 +65,8 @@ def read_xray(
     notes: tuple[str, ...] = ()
     if is_dicom(path):
         dataset = open_xray(path, frame)
-        _check_size((int(dataset.get("Columns") or 0), int(dataset.get("Rows") or 0)), camera.size, path)
+        layout = pixel_layout(dataset, path)
+        _check_size((layout["columns"], layout["rows"]), camera.size, path)
         keep = _not_empty(_camera_mask(camera_file), path)
         found = frame_pixels(dataset, path, frame, camera_file.intensity, keep)
         image, mask, notes = found.line_integrals, found.mask, found.notes
@@ -76,7 +77,7 @@ def read_xray(
         image, notes = _line_integrals(pixels, mask, camera_file.intensity, path)
     if camera_file.flip_columns:
         image, mask = (np.ascontiguousarray(each[:, ::-1]) for each in (image, mask))
-        notes = (*notes, "flipped left-right: by its camera file it is stored as seen from the detector")
+        notes = ("flipped left-right: by its camera file it is stored as seen from the detector", *notes)
     rig = "rig" if camera_file.camera_from_rig is not None else ""
     return Xray(image, camera, mask, name, rig, (*camera_file.notes, *notes))
 
@@ -145,7 +146,7 @@ def _line_integrals(
     if intensity == "transmission":
         transmission = pixels.astype(np.float64)
         beam = open_beam(transmission, mask)
-        return line_integrals_from_transmission(transmission, mask, beam.intensity), (beam.note,)
+        return line_integrals_from_transmission(transmission, mask, beam.intensity, path), (beam.note,)
     if intensity == "line_integral":
         return pixels.astype(np.float32), ()
     raise InputError(
