@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from xrayreg.geometry import Camera, CArm
@@ -21,6 +21,7 @@ from xrayreg.register import (
     confidence_in,
     groups,
     least,
+    not_of_a_ct,
     register_rigid,
     within_its_size,
 )
@@ -120,7 +121,7 @@ def register(
             views[view.name] = FoundView(view.camera, view.similarity, rig.uncertainty, layers)
     confidence = least(statements)
     if modality == "MR":
-        confidence = _of_an_mr(confidence)
+        confidence = not_of_a_ct(confidence, "an MR")
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
     return Found(tuple(views[xray.name] for xray in xrays), confidence, _structures(overlay), made)
@@ -129,13 +130,6 @@ def register(
 def density_of(volume: Volume, modality: str) -> Density:
     """What X-rays see of a "CT", in HU, or of an "MR", whose bright tissue is taken as water."""
     return mr_density(volume) if modality == "MR" else Density.from_volume(volume)
-
-
-def _of_an_mr(confidence: Confidence) -> Confidence:
-    """Never "accept": what is known of errors was learned from CTs."""
-    verdict = "review" if confidence.verdict == "accept" else confidence.verdict
-    reasons = (*confidence.reasons, "the volume is an MR; how far to trust that is known of CTs only")
-    return replace(confidence, verdict=verdict, reasons=reasons)
 
 
 def found_in(outcome: Outcome, layers: dict[str, Layers]) -> Found:

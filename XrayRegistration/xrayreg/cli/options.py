@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..images import Volume
+from ..images import KINDS, Volume, corrected_for_bias, read_volume
 from ..register import FAR, NEAR, SearchRange, within_its_size
 
 AIR_HU = -1000.0
@@ -17,12 +17,49 @@ def add_volume_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--voxel-mm", help="voxel size x,y,z of a TIFF stack, mm")
     parser.add_argument(
+        "--series",
+        help="which series of a DICOM folder that holds several: its number, its UID or the UID's end",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        default="ct",
+        help="what the volume is: ct (default); mr, bright tissue taken as dense; mr-inverted, dark tissue "
+        "within the "
+        "body taken as dense; vessels, what is above --air-hu taken as filled with contrast medium",
+    )
+    parser.add_argument(
+        "--bias-correct",
+        action="store_true",
+        help="even out the brightness of an MR first (N4; some seconds)",
+    )
+    parser.add_argument(
         "--air-hu",
         type=float,
-        default=AIR_HU,
         help="the HU that counts as nothing (default -1000); about -120 for a volume masked to single bones, "
         "because the tissue around them is in the X-ray but not in the volume",
     )
+
+
+def volume_of(options: argparse.Namespace) -> Volume:
+    """The volume as the options say.
+
+    Raises:
+        InputError: as `read_volume`, and for options that do not go together.
+    """
+    if options.bias_correct and not options.kind.startswith("mr"):
+        raise InputError("--bias-correct is for an MR", remedy="add --kind mr, or leave it out")
+    if options.air_hu is not None and options.kind.startswith("mr"):
+        raise InputError("--air-hu is for values in HU, an MR has none", remedy="leave it out")
+    if options.air_hu is None and options.kind == "vessels":
+        raise InputError("nothing says where vessels begin", remedy="give the value: --air-hu 200")
+    volume = read_volume(options.volume, voxel_mm(options), options.series, options.kind)
+    return corrected_for_bias(volume) if options.bias_correct else volume
+
+
+def air_hu(options: argparse.Namespace) -> float:
+    """--air-hu, or what stands for it."""
+    return AIR_HU if options.air_hu is None else options.air_hu
 
 
 def voxel_mm(options: argparse.Namespace) -> tuple[float, float, float] | None:

@@ -11,16 +11,19 @@ from ..images import Volume, Xray, sha256
 from ..overlays import Overlay, layers_of
 from ..register import (
     NEAR,
+    Confidence,
     Progress,
+    RegisteredRig,
     RegisteredView,
     Registration,
     SearchRange,
     confidence_in,
     groups,
     least,
+    not_of_a_ct,
     register_rigid,
 )
-from ..render import Density
+from ..render import Density, density_of
 from ..results import (
     Drawing,
     Outcome,
@@ -34,6 +37,7 @@ from ..results import (
 from .files import say
 
 _SCENE_WRITERS = "xrayreg.scene_writer"
+_NO_CT = {"mr": "an MR", "mr-inverted": "an MR, inverted", "vessels": "vessels alone"}
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,13 @@ class Result:
 
 def register_and_write(inputs: Inputs, folder: Path) -> Result:
     """Register and write registration.json, overlays, transforms and the scene into ``folder``."""
+    for note in inputs.volume.notes:
+        say(f"{inputs.volume.name}: {note}")
     for xray in inputs.xrays:
         for note in xray.notes:
             say(f"{xray.name}: {note}")
     started = time.perf_counter()
-    density = Density.from_volume(inputs.volume, inputs.air_hu)
+    density = density_of(inputs.volume, inputs.air_hu)
     prepared = time.perf_counter()
     together = groups(inputs.xrays)
     for group in together:
@@ -92,7 +98,7 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     by_name = {view.name: view for rig in rigs for view in rig.views}
     outcome = Outcome(
         Registration(inputs.volume, tuple(by_name[xray.name] for xray in inputs.xrays), seconds),
-        least([confidence_in(rig.evidence) for rig in rigs]),
+        _confidence(rigs, inputs.volume),
         {view.name: rig.uncertainty for rig in rigs for view in rig.views},
         inputs.overlay,
         inputs.files,
@@ -109,6 +115,12 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         write_overlay(folder, view, drawings[view.name])
     _write_scene(outcome, drawings, folder)
     return Result(outcome, drawings, density)
+
+
+def _confidence(rigs: list[RegisteredRig], volume: Volume) -> Confidence:
+    """Of the worst rig; less where the volume is no CT."""
+    worst = least([confidence_in(rig.evidence) for rig in rigs])
+    return worst if volume.kind == "ct" else not_of_a_ct(worst, _NO_CT[volume.kind])
 
 
 class _LevelReporter:

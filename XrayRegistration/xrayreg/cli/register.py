@@ -15,22 +15,22 @@ from ..images import (
     Volume,
     Xray,
     XrayGeometry,
-    check_overlap,
+    check_fit,
     completed_geometry,
     frame_choice,
     mask_names,
     masked_by_content,
     read_label_map,
     read_markups,
-    read_volume,
     read_xray,
     view_name,
     xray_size,
 )
 from ..overlays import Overlay, outlined_labels
 from ..results import nameless, refuse_file, whole_or_nothing, write_report
+from .files import say
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks, without_start
-from .options import add_volume_options, search_range, voxel_mm
+from .options import add_volume_options, air_hu, search_range, volume_of
 from .pipeline import Inputs, described, register_and_write
 
 _RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     check_landmark_options(options)
     frames = {n: frame_choice(text) for n, text in (options.frame or {}).items()}
     masks = mask_names(options.mask) if options.mask else ()
-    volume = read_volume(options.volume, voxel_mm(options))
+    volume = volume_of(options)
     xrays = read_xrays(
         options.xray,
         options.camera or {},
@@ -152,11 +152,11 @@ def run(options: argparse.Namespace) -> int:
         xrays = [nameless(xray, number) for number, xray in enumerate(xrays, start=1)]
     overlay = _overlay(options, volume)
     shots = [_described_xray(path, frames.get(n), masks) for n, path in enumerate(options.xray)]
-    files = {"volume": described(options.volume), "xrays": shots}
+    files = {"volume": _described_volume(options), "xrays": shots}
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
     reach = search_range(options, volume)
-    inputs = Inputs(volume, options.air_hu, tuple(xrays), overlay, files, reach, options.deidentify)
+    inputs = Inputs(volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify)
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
         write_report(staging, result.outcome, result.drawings)
@@ -244,6 +244,11 @@ def _with_intensity(file: CameraFile, intensity: str | None, path: Path) -> Came
     return replace(file, intensity=intensity)
 
 
+def _described_volume(options: argparse.Namespace) -> dict:
+    chosen = {} if options.series is None else {"series": options.series}
+    return {**described(options.volume), **chosen, **({} if options.kind == "ct" else {"kind": options.kind})}
+
+
 def _described_xray(path: Path, frame: FrameChoice | None, masks: tuple[str, ...]) -> dict:
     how = {"frame": frame and frame.as_json, "mask": ",".join(masks)}
     return {**described(path), **{name: value for name, value in how.items() if value}}
@@ -297,7 +302,8 @@ def _overlay(options: argparse.Namespace, volume: Volume) -> Overlay:
     labels: tuple[int, ...] = ()
     if options.segmentation is not None:
         segmentation = read_label_map(options.segmentation, options.names)
-        check_overlap(segmentation.grid, volume.grid)
+        for note in check_fit(segmentation, volume):
+            say(f"{options.segmentation.name}: {note}")
         labels = outlined_labels(segmentation)
     elif options.names is not None:
         raise InputError("--names goes with --segmentation", where=options.names)

@@ -12,17 +12,17 @@ from ..images import (
     LabelMap,
     Volume,
     carm_for_dicom,
+    check_fit,
     read_label_map,
-    read_volume,
     resample_labels,
     write_dicom_xray,
     write_drr_nrrd,
 )
 from ..overlays import write_grey_png
-from ..render import PROJECTORS, Density, render, render_labels
+from ..render import PROJECTORS, density_of, render, render_labels
 from ..results import whole_file
 from .files import say
-from .options import add_volume_options, label_values, voxel_mm
+from .options import add_volume_options, air_hu, label_values, volume_of
 
 _ENDINGS = (".nrrd", ".png", ".dcm")
 _DICOM_FULL_SCALE = 16383  # stored value of the open beam
@@ -69,14 +69,18 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(
             "--labels are rendered by the projector joseph", remedy="leave out --projector and --step-mm"
         )
-    volume = read_volume(options.volume, voxel_mm(options))
+    volume = volume_of(options)
     camera = _camera(options.camera, volume)
-    density = Density.from_volume(volume, options.air_hu)
+    for note in volume.notes:
+        say(f"{volume.name}: {note}")
+    density = density_of(volume, air_hu(options))
     say(f"rendering {camera.size[0]} x {camera.size[1]} pixels")
     if options.labels:
         wanted = label_values(options.labels)
         segmentation = read_label_map(options.segmentation)
         _check_present(segmentation, wanted, options.segmentation)
+        for note in check_fit(segmentation, volume):
+            say(f"{options.segmentation.name}: {note}")
         label_map = resample_labels(segmentation, volume.grid)
         labels = torch.from_numpy(label_map.labels.astype(np.int32))
         image = render_labels(labels, density, camera, wanted).numpy()

@@ -6,11 +6,14 @@ from .content_masks import field_mask, mask_names, masked_by_content, without_bu
 from .dicom_frames import FrameChoice, frame_choice
 from .drr_files import write_drr_nrrd
 from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
-from .label_files import check_overlap, read_label_map, resample_labels
+from .label_check import LabelFit, check_fit, label_fit
+from .label_files import read_label_map
+from .label_grids import check_overlap, resample_labels
 from .landmark_files import landmarks_of, paired, read_landmarks2d, read_landmarks3d
 from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .masks import without_polygon
+from .mr import body_mask, corrected_for_bias
 from .shutters import Shutter
 from .spatial_registration import (
     SpatialRegistration,
@@ -20,7 +23,7 @@ from .spatial_registration import (
 )
 from .thumbnails import thumbnail_png
 from .turns import Turn
-from .volume import WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
+from .volume import KINDS, WATER_PER_MM, Grid, LabelMap, Volume, attenuation_per_mm, looks_like_hu
 from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
@@ -29,11 +32,13 @@ from .xray_files import frame_count, read_xray, view_name, xray_size
 from .xray_geometry import XrayGeometry, geometry_found
 
 __all__ = [
+    "KINDS",
     "WATER_PER_MM",
     "DicomXray",
     "FrameChoice",
     "GeometryFile",
     "Grid",
+    "LabelFit",
     "LabelMap",
     "Markup",
     "Shutter",
@@ -43,15 +48,19 @@ __all__ = [
     "Xray",
     "XrayGeometry",
     "attenuation_per_mm",
+    "body_mask",
     "camera_from_dicom",
     "carm_for_dicom",
+    "check_fit",
     "check_overlap",
     "completed_geometry",
+    "corrected_for_bias",
     "field_mask",
     "frame_choice",
     "frame_count",
     "frame_of_reference_uid",
     "geometry_found",
+    "label_fit",
     "landmarks_of",
     "line_integrals_from_transmission",
     "looks_like_hu",

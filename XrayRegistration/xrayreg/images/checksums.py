@@ -5,8 +5,8 @@ from pathlib import Path
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file, or of all the files of a folder in the order of their names."""
-    return sha256_of_files(sorted(path.iterdir()) if path.is_dir() else [path])
+    """Checksum of a file, or of all the files in and below a folder in the order of their paths."""
+    return sha256_of_files(sorted(path.rglob("*")) if path.is_dir() else [path])
 
 
 def sha256_of_files(paths: list[Path]) -> str:

@@ -1,14 +1,26 @@
-"""NIfTI, NRRD and MetaImage through SimpleITK, with their place in the patient."""
+"""NIfTI, NRRD and MetaImage files with their place in the patient; the last two through SimpleITK."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 
 from ..errors import InputError
+from .nifti import NIFTI_SUFFIXES, read_nifti
+from .size_guard import check_size, check_stored
+from .stated_place import (
+    Header,
+    check_metaimage_place,
+    check_metaimage_size,
+    check_nrrd_place,
+    read_header,
+    voxel_file,
+)
 from .volume import Grid
 
-ITK_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+ITK_SUFFIXES = (*NIFTI_SUFFIXES, ".nrrd", ".nhdr", ".mha", ".mhd")
 
 _SAVE_FROM_SLICER = "save it again from 3D Slicer"
 
@@ -19,31 +31,61 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def read_grid_file(path: Path) -> tuple[np.ndarray, Grid, dict[str, str]]:
+@dataclass(frozen=True)
+class GridFile:
     """A scalar 3-D image with its place.
 
-    Returns:
-        [k, j, i] array of the file's type; its grid, patient LPS mm, direction as in the file (left-handed
-        or oblique too); the header's entries.
+    Attributes:
+        voxels: [k, j, i] of the file's type.
+        grid: patient LPS, mm, as in the file: left-handed, oblique or sheared too.
+        header: its entries; of NIfTI none.
+        extensions: texts beside the header of a NIfTI file.
+        notes: what was assumed.
+    """
+
+    voxels: np.ndarray
+    grid: Grid
+    header: dict[str, str]
+    extensions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def read_grid_file(path: Path, layers: bool = False) -> GridFile:
+    """A scalar 3-D image with its place, of any of `ITK_SUFFIXES`.
+
+    Args:
+        layers: whether several components are allowed: then voxels may be [k, j, i, component].
 
     Raises:
-        InputError: for 2-D, 4-D and vector images, and where the file does not say how it lies.
+        InputError: for 2-D, 4-D and vector images, for those cut off or too large, and where the file does
+            not say how it lies, or says it twice differently.
     """
+    if suffix_of(path, NIFTI_SUFFIXES):
+        nifti = read_nifti(path)
+        return GridFile(nifti.voxels, nifti.grid, {}, nifti.extensions, nifti.notes)
     reader = _open(path)
-    header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-    if reader.GetDimension() != 3 or reader.GetNumberOfComponents() != 1 or min(reader.GetSize()) < 2:
+    header = _entries(reader, path)
+    scalar = layers or reader.GetNumberOfComponents() == 1
+    if reader.GetDimension() != 3 or not scalar or min(reader.GetSize()) < 2:
         size = " x ".join(str(n) for n in reader.GetSize())
         raise InputError(
             f"is {size} voxels with {reader.GetNumberOfComponents()} component(s), not a scalar 3-D image",
             where=path,
             remedy="save one scalar volume",
         )
-    _check_placed(header, path)
+    check_place(path)
     image = _execute(reader, path)
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image), Grid(image.GetSize(), affine), header
+    return GridFile(SimpleITK.GetArrayFromImage(image), Grid(image.GetSize(), affine), header)
+
+
+def check_place(path: Path) -> None:
+    """Raise InputError where an NRRD or MetaImage header does not say how its voxels lie in the patient."""
+    is_nrrd = suffix_of(path, ITK_SUFFIXES) in (".nrrd", ".nhdr")
+    check = check_nrrd_place if is_nrrd else check_metaimage_place
+    check(read_header(path).fields, path)
 
 
 def read_itk_picture(path: Path) -> np.ndarray:
@@ -66,15 +108,48 @@ def read_itk_picture(path: Path) -> np.ndarray:
 
 
 def _open(path: Path) -> SimpleITK.ImageFileReader:
+    """A reader that knows the header; the header's claims are checked before ITK allocates anything."""
     if not path.is_file():
         raise InputError("no such file", where=path)
+    header = None if suffix_of(path, NIFTI_SUFFIXES) else read_header(path)
+    if header is not None and suffix_of(path, ITK_SUFFIXES) in (".mha", ".mhd"):
+        check_metaimage_size(header.fields, path)
+    data = None if header is None else voxel_file(header, path)
+    if data is not None and not data.is_file():
+        raise InputError(
+            f"its voxels should be in the file {data.name}, which is not there",
+            where=path,
+            remedy="copy both files",
+        )
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from None
+    check_size(reader.GetSize(), path)
+    if data is not None:
+        _check_amount(reader, header, data, path)
     return reader
+
+
+def _check_amount(reader: SimpleITK.ImageFileReader, header: Header, data: Path, path: Path) -> None:
+    """Whether the file can hold as many voxels as its header says."""
+    components = reader.GetNumberOfComponents()
+    pixel = SimpleITK.Image([1] * reader.GetDimension(), reader.GetPixelID(), components)
+    claimed = math.prod(reader.GetSize()) * pixel.GetSizeOfPixelComponent() * components
+    usual = "gzip" if header.fields.get("CompressedData", "").lower() == "true" else "raw"
+    packing = header.fields.get("encoding", usual).lower()
+    if packing in ("raw", "gzip", "gz"):
+        stored = data.stat().st_size - (header.length if data == path else 0)
+        check_stored(claimed, stored, packing != "raw", path)
+
+
+def _entries(reader: SimpleITK.ImageFileReader, path: Path) -> dict[str, str]:
+    try:
+        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    except (TypeError, UnicodeError):
+        raise InputError("its header is no text", where=path, remedy=_SAVE_FROM_SLICER) from None
 
 
 def _execute(reader: SimpleITK.ImageFileReader, path: Path) -> SimpleITK.Image:
@@ -87,21 +162,3 @@ def _execute(reader: SimpleITK.ImageFileReader, path: Path) -> SimpleITK.Image:
 def _unreadable(path: Path, error: RuntimeError) -> InputError:
     reason = str(error).strip().splitlines()[-1]
     return InputError(f"cannot be read ({reason})", where=path, remedy=_SAVE_FROM_SLICER)
-
-
-def _check_placed(header: dict[str, str], path: Path) -> None:
-    """Whether the header says how the volume lies in the patient; ITK itself would assume it."""
-    suffix = suffix_of(path, ITK_SUFFIXES)
-    if suffix in (".nrrd", ".nhdr") and header.get("NRRD_space") != "left-posterior-superior":
-        raise InputError(
-            f"NRRD field 'space' is {header.get('NRRD_space', 'missing')}: the file does not say "
-            "how it lies in the patient",
-            where=path,
-            remedy=_SAVE_FROM_SLICER,
-        )
-    if suffix in (".nii", ".nii.gz") and header.get("qform_code") == header.get("sform_code") == "0":
-        raise InputError(
-            "NIfTI fields qform_code and sform_code are 0: the file does not say how it lies in the patient",
-            where=path,
-            remedy=_SAVE_FROM_SLICER,
-        )

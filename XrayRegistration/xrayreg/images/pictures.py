@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from ..errors import InputError
+from .size_guard import check_size
 
 PICTURE_SUFFIXES = (".png", ".tif", ".tiff")
 
@@ -26,12 +27,13 @@ def read_pages(path: Path) -> tuple[np.ndarray, bool]:
     try:
         with Image.open(path) as image:
             unsigned = _check_page(image, path)
+            check_size((*image.size, getattr(image, "n_frames", 1)), path)
             pages = [_page(page, path) for page in ImageSequence.Iterator(image)]
     except InputError:
         raise
     except FileNotFoundError:
         raise InputError("no such file", where=path) from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise InputError(f"cannot be read as PNG or TIFF ({error})", where=path) from None
     if len({page.shape for page in pages}) != 1:
         raise InputError("its pages differ in size", where=path, remedy="export one page size")

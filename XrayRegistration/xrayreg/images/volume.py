@@ -11,6 +11,10 @@ WATER_PER_MM = 0.0193
 """Linear attenuation of water at 70 keV, the effective energy of an abdominal C-arm beam (NIST XCOM)."""
 
 
+KINDS = ("ct", "mr", "mr-inverted", "vessels")
+"""A CT in HU; an MR whose bright tissue is dense, or whose dark is; an angiogram of which vessels count."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """Where a voxel array lies in the patient.
@@ -18,7 +22,7 @@ class Grid:
     Attributes:
         size: (i, j, k) voxel counts; arrays are stored [k, j, i].
         patient_from_index: (4, 4) affine; (i, j, k) of a voxel centre to patient LPS, mm. Any
-            orientation, oblique or left-handed (determinant < 0).
+            orientation, oblique, left-handed (determinant < 0) or sheared (a tilted gantry).
     """
 
     size: tuple[int, int, int]
@@ -64,18 +68,22 @@ class Grid:
 
 @dataclass(frozen=True)
 class Volume:
-    """A CT.
+    """A CT, or another volume that stands for one.
 
     Attributes:
-        hu: [k, j, i] float32, Hounsfield units.
+        hu: [k, j, i] float32, Hounsfield units; of an MR its intensities.
         grid: its place in the patient.
         name: for people.
+        notes: what was assumed in reading it, and what is odd about it.
+        kind: of `KINDS`.
         frame_of_reference_uid: DICOM's name of the patient's frame; empty where the file has none.
     """
 
     hu: np.ndarray
     grid: Grid
     name: str = "volume"
+    notes: tuple[str, ...] = ()
+    kind: str = "ct"
     frame_of_reference_uid: str = ""
 
     def __post_init__(self):

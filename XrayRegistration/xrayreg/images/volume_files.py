@@ -1,17 +1,18 @@
 """Reading CTs: DICOM folders, NIfTI, NRRD, MetaImage and TIFF stacks."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 
 from ..errors import InputError
-from .dicom_series import sorted_slices
+from .dicom_series import is_dicom_file
+from .dicom_volume import read_dicom_volume
 from .itk_files import ITK_SUFFIXES, read_grid_file, suffix_of
 from .pictures import read_pages
-from .spatial_registration import frame_of_reference_uid
-from .volume import Grid, Volume
+from .volume import KINDS, Grid, Volume
+from .volume_notes import notes_on
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 
@@ -21,35 +22,54 @@ TIFF_AIR = 1024
 _FORMATS = f"a DICOM folder, {', '.join(ITK_SUFFIXES + TIFF_SUFFIXES)}"
 
 
-def read_volume(path: str | Path, voxel_mm: tuple[float, float, float] | None = None) -> Volume:
-    """Read a CT.
+def read_volume(
+    path: str | Path,
+    voxel_mm: tuple[float, float, float] | None = None,
+    series: str | None = None,
+    kind: str = "ct",
+) -> Volume:
+    """Read a CT, or a volume of another kind that stands for one.
 
     Args:
-        path: DICOM folder (exactly one CT series), NIfTI, NRRD, MHA/MHD, or multi-page TIFF.
+        path: DICOM folder (with the folders below it), enhanced CT or MR file, NIfTI, NRRD, MHA/MHD, or
+            multi-page TIFF.
         voxel_mm: (x, y, z) voxel size of a TIFF stack, which has none of its own; for no other format.
+        series: of a DICOM folder that holds several: its Series Number, its UID, or the end of the UID.
+        kind: of `KINDS`; what the values are to be taken for.
 
     Returns:
-        The volume in HU, [k, j, i], with its grid in patient LPS mm. A TIFF stack has i = column, j = row,
-        k = page along x, y, z, its box centred at the origin; unsigned integers are read as HU + 1024,
-        signed ones and floats as HU.
+        The volume in HU (an MR's intensities), [k, j, i], with its grid in patient LPS mm. Its notes tell
+        what was assumed, and what is odd about it (`notes_on`). A TIFF stack has i = column, j = row, k =
+        page along x, y, z, its box centred at the origin; unsigned integers are read as HU + 1024, signed
+        ones and floats as HU.
 
     Raises:
         InputError: names the file, what is wrong with it and the remedy.
     """
     path, uid = Path(path), ""
     _check_exists(path)
-    if path.is_dir():
+    if kind not in KINDS:
+        raise InputError(f"there is no kind of volume '{kind}'", remedy=f"choose {', '.join(KINDS)}")
+    if not suffix_of(path, TIFF_SUFFIXES):
         check_no_voxel_size(path, voxel_mm)
-        array, grid, uid = _read_dicom_folder(path)
+    dicom = path.is_dir() or is_lone_dicom(path)
+    if series is not None and not dicom:
+        raise InputError("is no DICOM folder", where=path, remedy="leave out --series")
+    notes: tuple[str, ...] = ()
+    if dicom:
+        array, grid, notes, uid = read_dicom_volume(path, series, kind)
     elif suffix_of(path, TIFF_SUFFIXES):
         array, unsigned, grid = read_tiff_stack(path, voxel_mm)
         array = _hounsfield(array, path) if unsigned else array
     elif suffix_of(path, ITK_SUFFIXES):
-        check_no_voxel_size(path, voxel_mm)
-        array, grid, _ = read_grid_file(path)
+        file = read_grid_file(path)
+        array, grid, notes = file.voxels, file.grid, file.notes
     else:
-        raise unknown_format(path)
-    return Volume(np.ascontiguousarray(array, dtype=np.float32), grid, path.name, uid)
+        raise InputError("unknown kind of volume", where=path, remedy=f"give {_FORMATS}")
+    with np.errstate(over="ignore"):  # what is infinite then is refused as such
+        values = np.ascontiguousarray(array, dtype=np.float32)
+    volume = Volume(values, grid, path.name, notes, kind, uid)
+    return replace(volume, notes=(*notes, *notes_on(volume)))
 
 
 def read_tiff_stack(path: Path, voxel_mm: tuple[float, float, float] | None) -> tuple[np.ndarray, bool, Grid]:
@@ -88,42 +108,14 @@ def check_no_voxel_size(path: Path, voxel_mm: tuple[float, float, float] | None)
         raise InputError("has its own voxel size", where=path, remedy="leave out --voxel-mm")
 
 
-def unknown_format(path: Path) -> InputError:
-    """The error for a file of an unknown kind."""
-    if path.suffix.lower() in (".dcm", ".ima") or _is_dicom(path):
-        return InputError("is one DICOM file", where=path, remedy="give the folder of the series")
-    return InputError("unknown kind of volume", where=path, remedy=f"give {_FORMATS}")
-
-
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+def is_lone_dicom(path: Path) -> bool:
+    """Whether the path is one DICOM file, by its ending or its mark."""
+    return path.is_file() and (path.suffix.lower() in (".dcm", ".ima") or is_dicom_file(path))
 
 
 def _check_exists(path: Path) -> None:
     if not path.exists():
         raise InputError("no such file or folder", where=path, remedy="check the path")
-
-
-def _read_dicom_folder(folder: Path) -> tuple[np.ndarray, Grid, str]:
-    """[k, j, i], its grid, and the Frame of Reference UID."""
-    reader = SimpleITK.ImageSeriesReader()
-    files = sorted_slices(folder)
-    reader.SetFileNames(files)
-    try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(
-            f"the slices cannot be read ({reason})",
-            where=folder,
-            remedy="export the series again, uncompressed",
-        ) from None
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    grid = Grid(image.GetSize(), affine)
-    return SimpleITK.GetArrayFromImage(image), grid, frame_of_reference_uid(files[0])
 
 
 def _hounsfield(array: np.ndarray, path: Path) -> np.ndarray:

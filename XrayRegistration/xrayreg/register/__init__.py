@@ -1,6 +1,6 @@
 """Registration: from a start pose to the pose of each view."""
 
-from .confidence import Confidence, confidence_in, least
+from .confidence import Confidence, confidence_in, least, not_of_a_ct
 from .evidence import Evidence, gather
 from .landmark_start import start_from_landmarks
 from .landmarks import LandmarkPose, pose_from_landmarks, rig_pose_from_landmarks
@@ -29,6 +29,7 @@ __all__ = [
     "gather",
     "groups",
     "least",
+    "not_of_a_ct",
     "pose_from_landmarks",
     "refine",
     "register_rigid",

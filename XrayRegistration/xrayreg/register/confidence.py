@@ -9,7 +9,7 @@ are an extrapolation: contrast, breathing and what was implanted since the CT ar
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,17 @@ def confidence_in(evidence: Evidence, model: dict | None = None) -> Confidence:
     if verdict == "accept":
         reasons.insert(0, "other starts, other parts of the images and the mirrored volume all speak for it")
     return Confidence(verdict, probability, expected, p95, tuple(reasons))
+
+
+def not_of_a_ct(confidence: Confidence, volume: str) -> Confidence:
+    """What is left of a statement where the volume is no CT: never "accept", as errors are known of CTs only.
+
+    Args:
+        volume: what it is, in words, as "an MR".
+    """
+    verdict = "review" if confidence.verdict == "accept" else confidence.verdict
+    reason = f"the volume is {volume}; how far to trust that is known of CTs only"
+    return replace(confidence, verdict=verdict, reasons=(*confidence.reasons, reason))
 
 
 def least(statements: Sequence[Confidence]) -> Confidence:

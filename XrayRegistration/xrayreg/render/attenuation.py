@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..images import WATER_PER_MM, Volume
+from ..images import WATER_PER_MM, Volume, body_mask
 from .density import Density
 
 IODINE_PER_MM = 0.0752
@@ -92,6 +92,54 @@ def mr_density(
     Raises:
         InputError: if the settings are out of range, or almost all voxels have one value.
     """
+    threshold, high = _tissue_window(volume, percentiles, background)
+    part = ((_values(volume, device) - threshold) / (high - threshold)).clamp(0, 1)
+    return Density(part * WATER_PER_MM, volume.grid)
+
+
+def inverted_mr_density(
+    volume: Volume,
+    percentiles: tuple[float, float] = (2.0, 98.0),
+    background: float = 0.1,
+    device: str | torch.device = "cpu",
+) -> Density:
+    """An MR as if bright tissue were water and dark tissue within the body bone.
+
+    Cortical bone is dark in MR, but so is air in the body (lungs, bowel, sinuses), which this takes for
+    bone too: for limbs and the spine rather than the trunk. The darkest tissue gets twice the attenuation
+    of water, as bone of cortex and marrow together.
+
+    Args:
+        volume, percentiles, background: as `mr_density`.
+
+    Raises:
+        InputError: as `mr_density`.
+    """
+    threshold, high = _tissue_window(volume, percentiles, background)
+    body = torch.from_numpy(body_mask(volume, threshold)).to(device)
+    part = ((_values(volume, device) - threshold) / (high - threshold)).clamp(0, 1)
+    return Density((2 - part) * body * WATER_PER_MM, volume.grid)
+
+
+def density_of(volume: Volume, air_hu: float = -1000.0, device: str | torch.device = "cpu") -> Density:
+    """What X-rays see of a volume of any kind (`Volume.kind`).
+
+    Args:
+        air_hu: the HU that counts as nothing; of vessels, the value above which a voxel is one.
+    """
+    if volume.kind == "mr":
+        return mr_density(volume, device=device)
+    if volume.kind == "mr-inverted":
+        return inverted_mr_density(volume, device=device)
+    if volume.kind == "vessels":
+        return vessel_density(volume, air_hu, device=device)
+    return Density.from_volume(volume, air_hu, device)
+
+
+def _tissue_window(
+    volume: Volume, percentiles: tuple[float, float], background: float
+) -> tuple[float, float]:
+    """The intensity where tissue begins, and that of bright tissue; see `mr_density`."""
     if not 0 <= percentiles[0] < percentiles[1] <= 100:
         raise InputError(
             f"percentiles {percentiles} do not rise from 0 to 100", remedy="use for example (2, 98)"
@@ -105,9 +153,7 @@ def mr_density(
             where=volume.name,
             remedy="crop the volume to the patient",
         )
-    threshold = low + background * (high - low)
-    part = ((_values(volume, device) - threshold) / (high - threshold)).clamp(0, 1)
-    return Density(part * WATER_PER_MM, volume.grid)
+    return float(low + background * (high - low)), float(high)
 
 
 def vessel_density(

@@ -9,7 +9,7 @@ _REASON = "de-identified"
 
 
 def deidentified(outcome: Outcome) -> Outcome:
-    """The outcome with its volume, views and plans under plain names, and without its files' paths.
+    """The outcome with its volume, views and plans under plain names, without its files' paths and series.
 
     Checksums, structures' names, points' labels and the reviewer's comment stay, and so do letters that are
     burned into an X-ray's pixels.
@@ -40,4 +40,5 @@ def nameless(xray: Xray, number: int) -> Xray:
 
 
 def _without_path(file: dict) -> dict:
-    return {"reason": _REASON, **file, "path": None}
+    kept = {key: value for key, value in file.items() if key != "series"}  # its UID leads to the patient
+    return {"reason": _REASON, **kept, "path": None}
