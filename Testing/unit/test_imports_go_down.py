@@ -26,7 +26,8 @@ MAY_USE["register"] = {"geometry", "images", "render", "similarity"}
 MAY_USE["learn"] = MAY_USE["reconstruct"] = MAY_USE["register"] | {"register"}
 MAY_USE["evaluate"] = MAY_USE["register"] | {"register", "learn", "reconstruct"}
 MAY_USE["results"] = MAY_USE["register"] | {"register", "overlays"}
-MAY_USE["cli"] = MAY_USE["evaluate"] | {"evaluate", "overlays", "results"}
+MAY_USE["audit"] = {"geometry", "images"}
+MAY_USE["cli"] = MAY_USE["evaluate"] | {"evaluate", "audit", "overlays", "results"}
 FREE = {"__init__", "__main__", "errors"}  # the files that stand beside the rooms, and use none but the cli
 
 APPLICATION = {"slicer", "qt", "vtk", "ctk", "PythonQt", "PySide6", "vtkmodules", "mrml"}
@@ -155,6 +156,8 @@ def house(folder: Path, place: str, source: str) -> Path:
         ("xrayreg/register/bad.py", "from ..learn import Network", "register does not lie above learn"),
         ("xrayreg/learn/bad.py", "from ..evaluate import tre", "learn does not lie above evaluate"),
         ("xrayreg/evaluate/bad.py", "from xrayreg.cli import main", "evaluate does not lie above cli"),
+        ("xrayreg/images/bad.py", "from ..audit import audit", "images does not lie above audit"),
+        ("xrayreg/audit/bad.py", "from ..render import render", "audit does not lie above render"),
         ("xrayreg/errors.py", "from .geometry import Camera", "xrayreg does not lie above geometry"),
         ("xrayreg/images/bad.py", "from ..geometry.se3 import inverse", "geometry is entered by its door"),
         ("xrayreg/images/bad.py", "from ..geometry import se3", "geometry is entered by its door"),

@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from xrayreg.geometry import CArm, about, apply
+from xrayreg.geometry import CArm, about, angles_in_words, apply
 from xrayreg.images import (
     Grid,
     Markup,
@@ -25,7 +25,6 @@ from xrayreg.render import Density
 from xrayreg.results import (
     Outcome,
     Review,
-    angles_in_words,
     draw,
     registration_json,
     write_dicom,

@@ -34,6 +34,9 @@ class Run:
         on_done: the session holds the result.
         on_stopped: the scene is as before; with the error, or None if it was cancelled.
 
+    Attributes:
+        notices: once it is done, what the check of the inputs has to say.
+
     Raises:
         InputError: if an input is missing or unfit.
     """
@@ -56,6 +59,7 @@ class Run:
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
         self._abandoned = False
+        self.notices: tuple[str, ...] = ()
         self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
 
         def work(report: Callable) -> Found:
@@ -89,6 +93,7 @@ class Run:
         self._on_state(state.text, state.part)
 
     def _done(self, found: Found) -> None:
+        self.notices = found.notices
         self._steps = show_found(self._session, found)
         self._step()
 

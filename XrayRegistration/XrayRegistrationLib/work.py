@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from xrayreg.audit import check_inputs, raise_problems, warnings
 from xrayreg.geometry import Camera, CArm
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
 from xrayreg.overlays import Layers, Overlay, layers_on
@@ -48,12 +49,14 @@ class Found:
     Attributes:
         structures: the names of the labels in the views' outlines, and maybe of others.
         made: "software" and "timing_s" as in registration.json.
+        notices: what the check of the inputs has to say.
     """
 
     views: tuple[FoundView, ...]
     confidence: Confidence
     structures: dict[int, str]
     made: dict = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def register(
     report: Callable[[Moving], None],
     modality: str = "CT",
 ) -> Found:
-    """Register and judge.
+    """Check the inputs, register and judge.
 
     Args:
         turn_deg, shift_mm: how far the starts may be off, each way and axis; both 0 only refine them.
@@ -98,8 +101,11 @@ def register(
         modality: as in `density_of`.
 
     Raises:
-        InputError: if the volume does not project into an X-ray.
+        InputError: for the first problem that the check finds, as a beam that misses the volume.
     """
+    report(Moving("checking the inputs", 0.0, ()))
+    checked = check_inputs(volume, xrays, segmentation, markups, is_ct=modality == "CT")
+    raise_problems(checked)
     report(Moving("preparing the volume", 0.0, ()))
     started = time.perf_counter()
     density = density_of(volume, modality)
@@ -124,7 +130,8 @@ def register(
         confidence = not_of_a_ct(confidence, "an MR")
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
-    return Found(tuple(views[xray.name] for xray in xrays), confidence, _structures(overlay), made)
+    in_order = tuple(views[xray.name] for xray in xrays)
+    return Found(in_order, confidence, _structures(overlay), made, warnings(checked))
 
 
 def density_of(volume: Volume, modality: str) -> Density:

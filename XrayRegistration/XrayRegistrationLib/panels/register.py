@@ -87,8 +87,9 @@ class RegisterPanel:
         self._ui.progressBar.value = int(100 * part)
 
     def _on_done(self):
-        self._run = None
-        self._ui.registerHint.text = _("Done. Look at the X-rays, then accept or reject below.")
+        notices, self._run = self._run.notices, None
+        done = _("Done. Look at the X-rays, then accept or reject below.")
+        self._ui.registerHint.text = "\n".join([done, *notices])
         self._desk.refresh()
         self._desk.showViews()
 

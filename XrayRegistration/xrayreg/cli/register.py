@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..audit import check_inputs, check_patients, check_rig, raise_problems, warnings
 from ..errors import InputError
-from ..geometry import INTENSITIES, CameraFile, read_camera_file, relative_pose_error
+from ..geometry import INTENSITIES, CameraFile, read_camera_file
 from ..images import (
     FrameChoice,
     LabelMap,
@@ -33,7 +34,6 @@ from .landmarks import add_landmark_options, check_landmark_options, started_fro
 from .options import add_volume_options, air_hu, search_range, volume_of
 from .pipeline import Inputs, described, register_and_write
 
-_RIG_MM, _RIG_DEG = 1.0, 0.5  # two views of a rig may disagree this much about the start
 _START_FROM_TAGS = "start pose from the C-arm's angles, with the isocenter at the volume's centre"
 REJECTED = 3
 
@@ -151,6 +151,7 @@ def run(options: argparse.Namespace) -> int:
     if options.deidentify:
         xrays = [nameless(xray, number) for number, xray in enumerate(xrays, start=1)]
     overlay = _overlay(options, volume)
+    _check(options, volume, xrays, overlay)
     shots = [_described_xray(path, frames.get(n), masks) for n, path in enumerate(options.xray)]
     files = {"volume": _described_volume(options), "xrays": shots}
     if options.segmentation is not None:
@@ -276,25 +277,20 @@ def _unique_names(paths: list[Path]) -> list[str]:
 def _check_rig_start(files: dict[int, CameraFile], cameras: dict[int, Path], number: int) -> None:
     """Views of a rig must start from one place of the patient in it."""
     mine = files[number]
-    if mine.camera_from_rig is None:
-        return
-    first = next(n for n, file in files.items() if file.camera_from_rig is not None)
-    if (files[first].camera_from_patient is None) != (mine.camera_from_patient is None):
-        raise InputError(
-            f"has a start pose (camera_from_patient) only in one of {cameras[first]} and this",
-            where=cameras[number],
-            remedy="give camera_from_patient in all views of the rig or in none",
-        )
-    if mine.camera_from_patient is None:
-        return
-    distance, angle = relative_pose_error(files[first], mine)
-    if distance > _RIG_MM or angle > _RIG_DEG:
-        raise InputError(
-            f"places the patient {distance:.1f} mm and {angle:.1f} degrees elsewhere in the rig than "
-            f"{cameras[first]}",
-            where=cameras[number],
-            remedy="camera_from_patient must be camera_from_rig times one rig_from_patient in all views",
-        )
+    if mine.camera_from_rig is not None:
+        first = next(n for n, file in files.items() if file.camera_from_rig is not None)
+        check_rig(files[first], cameras[first], mine, cameras[number])
+
+
+def _check(options: argparse.Namespace, volume: Volume, xrays: list[Xray], overlay: Overlay) -> None:
+    """The checks of `xrayreg check`, before the work begins: problems end it, all else is told."""
+    fits = (
+        *check_patients(options.volume, options.xray),
+        *check_inputs(volume, xrays, overlay.segmentation, overlay.markups, air_hu=options.air_hu),
+    )
+    raise_problems(fits)
+    for line in warnings(fits):
+        say(line)
 
 
 def _overlay(options: argparse.Namespace, volume: Volume) -> Overlay:

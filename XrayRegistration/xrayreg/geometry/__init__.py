@@ -73,6 +73,7 @@ from .se3 import (
 )
 from .two_views import Triangulated, epipolar_segment, triangulate
 from .xvr_file import read_xvr, write_xvr
+from .words import angles_in_words, carm_in_words, direction_in_words
 
 __all__ = [
     "INTENSITIES",
@@ -92,6 +93,7 @@ __all__ = [
     "about",
     "adjoint",
     "along_the_beam",
+    "angles_in_words",
     "apply",
     "camera_from_deepfluoro",
     "camera_from_diffdrr",
@@ -101,12 +103,14 @@ __all__ = [
     "camera_json",
     "carm_angles_deg",
     "carm_from_camera",
+    "carm_in_words",
     "carm_rotation",
     "deepfluoro_from_camera",
     "depth_shift",
     "detector_from_image",
     "detector_turn_deg",
     "diffdrr_from_camera",
+    "direction_in_words",
     "epipolar_segment",
     "equipment_angles",
     "exp_se3",

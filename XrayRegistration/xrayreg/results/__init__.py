@@ -11,13 +11,12 @@ from .folders import refuse_file, whole_file, whole_or_nothing
 from .html import figure, page, row, table, verdict
 from .outcome import Outcome, Review, software_json
 from .registration_json import registration_json
-from .report import angles_in_words, write_report
+from .report import write_report
 
 __all__ = [
     "Drawing",
     "Outcome",
     "Review",
-    "angles_in_words",
     "deidentified",
     "draw",
     "figure",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..geometry import Camera, apply, carm_angles_deg, inverse, rotation_angle_deg
+from ..geometry import angles_in_words, apply, inverse, rotation_angle_deg
 from ..overlays import checkerboard_picture
 from ..register import RegisteredView
 from .files import Drawing
@@ -35,13 +35,6 @@ def write_report(folder: Path, outcome: Outcome, drawings: dict[str, Drawing]) -
         parts += _plan(outcome)
     parts.append(f'<p class="lead">{escape(_made(outcome))}</p>')
     (folder / "report.html").write_text(page(_TITLE, parts), encoding="utf-8")
-
-
-def angles_in_words(camera: Camera) -> str:
-    """The C-arm's angles as clinicians say them: LAO or RAO, cranial or caudal, turn of the detector."""
-    primary, secondary, turn = (round(angle, 1) + 0.0 for angle in carm_angles_deg(camera))
-    side, height = "LAO" if primary >= 0 else "RAO", "CRAN" if secondary >= 0 else "CAUD"
-    return f"{side} {abs(primary):.1f}°, {height} {abs(secondary):.1f}°, detector turned {turn:.1f}°"
 
 
 def _judged(outcome: Outcome) -> list[str]:
