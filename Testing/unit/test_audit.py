@@ -57,12 +57,12 @@ def test_a_cube_at_the_isocenter_is_in_the_beam(cube):
     assert fit.facts["depth_mm"] == [480, 520]
     # 200 pixels of 1 mm, halved by the magnification of 2; the median voxel lies half a voxel off the middle.
     np.testing.assert_allclose(fit.facts["field_mm"], 100, atol=0.2)
-    # The near face, 39 mm wide at 480.5 mm, is 39 / 480.5 * 1000 = 81 of 200 pixels wide: 16.5 % of the image.
+    # The near face, 39 mm wide at 480.5 mm, is 39 / 480.5 * 1000 = 81 of 200 pixels wide: 16.5 % of all.
     assert fit.facts["image_covered"] == pytest.approx(0.165, abs=0.03)
 
 
 def test_half_a_cube_in_the_beam_is_told(cube):
-    # The isocenter 50 mm to the left: the right edge of the image, 50 mm off, passes through the cube's middle.
+    # The isocenter 50 mm to the left: an edge of the image, 50 mm off, passes through the cube's middle.
     fit = beam_fit(body_of(cube), camera((50.0, 0.0, 0.0)), "cube", "ap")
     assert fit.facts["in_beam"] == pytest.approx(0.5, abs=0.02)
     assert levels(fit.findings) == []
@@ -71,8 +71,8 @@ def test_half_a_cube_in_the_beam_is_told(cube):
 def test_a_beam_beside_the_cube_is_a_problem(cube):
     # 150 mm to the left is 300 pixels; the camera's x runs to the right: column 99.5 + 300, row 99.5.
     line = problem(beam_fit(body_of(cube), camera((150.0, 0.0, 0.0)), "cube", "ap").findings)
-    assert line.startswith("the beam misses the volume: its middle would appear at column 4")
-    assert "of 200 x 200 pixels" in line
+    assert line.startswith("the beam misses the volume, which does not project into the X-ray: ")
+    assert "at column 400, row 100 of 200 x 200 pixels" in line
 
 
 def test_a_volume_behind_the_source_or_the_detector_is_a_problem(cube):
@@ -340,9 +340,19 @@ def test_the_first_problem_is_raised_with_the_number_of_others(cube):
 
 
 def test_warnings_name_what_was_assumed(cube):
-    (line,) = warnings(check_inputs(replace(cube, hu=cube.hu + 1000), [xray()]))
+    line, _ = warnings(check_inputs(replace(cube, hu=cube.hu + 1000), [xray()]))
     assert line.startswith("cube: values from 0 to 1000 are no HU - give a CT in Hounsfield units")
     assert warnings(check_inputs(replace(cube, hu=cube.hu + 1000), [xray()], is_ct=False)) == ()
+
+
+def test_what_was_cut_out_of_a_scan_is_told(cube):
+    # 64000 of 216000 voxels are left: 70.4 % hold the background.
+    bones = replace(cube, hu=np.where(cube.hu == 0, np.float32(400), cube.hu))
+    (line,) = warnings(check_inputs(bones, [xray()]))
+    assert line.startswith("cube: 70% of the voxels hold -1000: bones cut out of a scan")
+    in_water = replace(cube, hu=np.where(cube.hu == 0, np.float32(-101), np.float32(0)))
+    (line,) = warnings(check_inputs(in_water, [xray()]))
+    assert line.endswith("register with --air-hu 0, or higher")
 
 
 def test_two_patients_are_told_apart_without_being_named(tmp_path):
@@ -352,7 +362,7 @@ def test_two_patients_are_told_apart_without_being_named(tmp_path):
         write_dicom_xray(path, image, CArm(1000.0, 700.0, 0.0, 0.0), (1.0, 1.0), patient_id=patient)
     a, b, c, d = (tmp_path / f"{name}.dcm" for name in "abcd")
     assert check_patients(a, [b, d]) == ()
-    with pytest.raises(InputError, match="a.dcm and c.dcm: two different patients") as raised:
+    with pytest.raises(InputError, match=r"a\.dcm and c\.dcm: two different patients") as raised:
         raise_problems(check_patients(a, [b, c]))
     assert "Secret" not in str(raised.value)
 

@@ -101,7 +101,8 @@ def _read_one(
         if kind == "camera" or (place.is_named and may_be_camera(place.path) and kind != "names"):
             return read_camera(place)
     except InputError as error:
-        return Seen(place, Item(str(place.path), f"unreadable {kind or 'file'}", {}, (from_error(error),)))
+        if kind:
+            return Seen(place, Item(str(place.path), f"unreadable {kind} file", {}, (from_error(error),)))
     if kind == "names":
         return Seen(
             place, Item(str(place.path), "names of labels (CSV)", {"told_by": "content: its columns"})
