@@ -8,6 +8,7 @@ from .findings import LEVELS, Audit, Finding
 _UNITS = (("_mm", " mm"), ("_px", " px"), ("_deg", "°"), ("_voxels", " voxels"))
 _WIDTH = 18
 _COUNTED = ("problems", "missing", "assumed", "notes")
+_PARTS = ("in_beam", "image_covered", "labels_inside", "bone_labels_on_bone")
 _RANGES, _PLACES = ("values", "label_values", "depth_mm"), ("centre_mm", "principal_point_px", "source_at_mm")
 
 
@@ -55,6 +56,8 @@ def _shown(name: str, value: object) -> str:
         joint = " to " if name in _RANGES else ", " if name in _PLACES else " x "
         text = joint.join(f"{each:g}" if isinstance(each, float) else str(each) for each in value)
         return f"({text})" if name in _PLACES else text
+    if name in _PARTS:
+        return f"{value:.0%}"
     if isinstance(value, list):
         return ", ".join(map(str, value[:12])) + (f", ... ({len(value)})" if len(value) > 12 else "")
     return f"{value:g}" if isinstance(value, float) else str(value)

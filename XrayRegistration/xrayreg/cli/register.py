@@ -284,6 +284,7 @@ def _check_rig_start(files: dict[int, CameraFile], cameras: dict[int, Path], num
 
 def _check(options: argparse.Namespace, volume: Volume, xrays: list[Xray], overlay: Overlay) -> None:
     """The checks of `xrayreg check`, before the work begins: problems end it, all else is told."""
+    volume = replace(volume, name="volume") if options.deidentify else volume
     fits = (
         *check_patients(options.volume, options.xray),
         *check_inputs(volume, xrays, overlay.segmentation, overlay.markups, air_hu=options.air_hu),
