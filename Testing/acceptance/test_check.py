@@ -116,9 +116,7 @@ def test_hip_bones_whose_surroundings_hold_the_value_of_water(item):
     # "axes flipped in x and y": twice a reflection is a rotation.
     assert hips["facts"]["orientation"] == "i runs to the patient's right, j to the front, k to the head"
     assert hips["facts"]["handedness"].startswith("right-handed")
-    (note,) = hips["findings"]
-    assert "hold 0" in note["text"]
-    assert "--air-hu 0" in note["remedy"]
+    assert any("hold 0" in f["text"] and "--air-hu 0" in f["remedy"] for f in hips["findings"])
 
 
 def test_a_pelvis_whose_labels_cover_a_piece_of_it(item, fit):

@@ -7,6 +7,7 @@ from ..geometry import Camera, CameraFile, carm_angles_deg, carm_in_words, read_
 from .findings import Finding, Item
 from .plausible import camera_facts, camera_findings
 from .seen import SeenCamera
+from .sniffing import camera_format
 from .walking import Place
 
 
@@ -18,14 +19,15 @@ def read_camera(place: Place) -> SeenCamera:
     """
     path = place.path
     try:
-        file, told = read_camera_file(path), "content: a camera file"
+        file = read_camera_file(path)
     except InputError:
         if path.suffix.lower() != ".txt":
             raise
-        file, told = read_mayacam(path), "content: a MayaCam 2 / XMALab calibration"
+        file = read_mayacam(path)
     pose = next((p for p in (file.camera_from_patient, file.camera_from_rig) if p is not None), None)
     camera = Camera(file.size, file.K, np.eye(4) if pose is None else pose, file.source_to_detector_mm)
-    facts = {"told_by": told, "size_px": list(file.size), **camera_facts(camera), "pose": _pose(file)}
+    facts = {"told_by": f"content: {camera_format(path)}", "size_px": list(file.size)}
+    facts |= camera_facts(camera) | {"pose": _pose(file)}
     if file.camera_from_patient is not None:
         facts["carm_angles"] = carm_in_words(*carm_angles_deg(camera)[:2])
         facts["source_at_mm"] = [round(float(x), 1) for x in camera.source_patient]

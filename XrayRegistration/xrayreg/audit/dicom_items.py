@@ -7,7 +7,7 @@ import pydicom
 from ..errors import InputError
 from ..images import read_volume
 from .bodies import body_of
-from .findings import Finding, Item, from_error
+from .findings import Finding, Item, from_damage, from_error
 from .headers import identity_of, origin_facts
 from .seen import Seen, SeenVolume
 from .volumes import volume_item
@@ -21,22 +21,26 @@ _EXPORT_AGAIN = "export it again"
 
 def read_dicom(places: list[Place]) -> list[Seen]:
     """What the DICOM files of one folder are; a file that was named comes alone."""
-    headers, seen = [], []
+    slices, seen = [], []
     for place in places:
         try:
-            headers.append((place, _header(place.path)))
+            dataset = _header(place.path)
+            modality = str(dataset.get("Modality") or "")
+            if modality in _VOLUME_MODALITIES:
+                slices.append((place, dataset))
+            elif modality in XRAY_MODALITIES and "Rows" in dataset:
+                seen.append(dicom_shot(place, dataset))
+            else:
+                seen.append(_other(place, dataset))
         except InputError as error:
-            seen.append(Seen(place, Item(str(place.path), "unreadable DICOM file", {}, (from_error(error),))))
-    slices = [(place, each) for place, each in headers if each.get("Modality") in _VOLUME_MODALITIES]
-    if slices:
-        seen.append(_series(slices))
-    for place, dataset in headers:
-        modality = dataset.get("Modality")
-        if modality in XRAY_MODALITIES and "Rows" in dataset:
-            seen.append(dicom_shot(place, dataset))
-        elif modality not in _VOLUME_MODALITIES:
-            seen.append(_other(place, dataset))
-    return seen
+            seen.append(_unreadable(place, from_error(error)))
+        except Exception as error:  # no damaged file may keep the others from being told
+            seen.append(_unreadable(place, from_damage(error)))
+    return [*([_series(slices)] if slices else []), *seen]
+
+
+def _unreadable(place: Place, finding: Finding) -> Seen:
+    return Seen(place, Item(str(place.path), "unreadable DICOM file", {}, (finding,)))
 
 
 def _header(path: Path) -> pydicom.Dataset:
@@ -54,19 +58,22 @@ def _series(slices: list[tuple[Place, pydicom.Dataset]]) -> Seen:
     place, dataset = slices[0]
     if not place.is_named:
         place = Place(place.path.parent, place.folders[:-1])
-    facts = {
-        "told_by": "content: DICOM headers",
-        **origin_facts(dataset),
-        "files": len(slices),
-        "series": len({str(each.get("SeriesInstanceUID")) for _, each in slices}),
-    }
     try:
+        facts = {
+            "told_by": "content: DICOM headers",
+            **origin_facts(dataset),
+            "files": len(slices),
+            "series": len({str(each.get("SeriesInstanceUID")) for _, each in slices}),
+        }
         volume = read_volume(place.path)
+        body = body_of(volume)
+        item = volume_item(place.path, volume, body, facts)
+        return SeenVolume(place, item, body, identity_of(dataset))
     except InputError as error:
-        modality = dataset.Modality
-        return Seen(place, Item(str(place.path), f"{modality} series", facts, (from_error(error),)))
-    body = body_of(volume)
-    return SeenVolume(place, volume_item(place.path, volume, body, facts), body, identity_of(dataset))
+        finding = from_error(error)
+    except Exception as error:  # as above
+        finding = from_damage(error)
+    return Seen(place, Item(str(place.path), "unreadable DICOM series", {}, (finding,)))
 
 
 def _other(place: Place, dataset: pydicom.Dataset) -> Seen:

@@ -96,6 +96,13 @@ def from_error(error: InputError, level: str = "problem") -> Finding:
     return Finding(level, error.what, error.remedy)
 
 
+def from_damage(error: Exception) -> Finding:
+    """What a damaged file made a parser raise; the message may hold what the file holds, and is not shown."""
+    return Finding(
+        "problem", f"cannot be read: it is damaged ({type(error).__name__})", "export or save it again"
+    )
+
+
 def raise_problems(fits: Iterable[Fit]) -> None:
     """Raise InputError for the first problem, saying how many there are."""
     found = [(" and ".join(fit.of), each) for fit in fits for each in fit.findings if each.level == "problem"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import InputError
 from .camera_items import read_camera
 from .dicom_items import read_dicom
-from .findings import Finding, Item, from_error
+from .findings import Finding, Item, from_damage, from_error
 from .grid_items import read_grid, read_picture_file
 from .plan_items import read_landmarks, read_plan, read_result
 from .seen import Seen
@@ -103,6 +103,8 @@ def _read_one(
     except InputError as error:
         if kind:
             return Seen(place, Item(str(place.path), f"unreadable {kind} file", {}, (from_error(error),)))
+    except Exception as error:  # no damaged file may keep the others from being told
+        return Seen(place, Item(str(place.path), f"unreadable {kind} file", {}, (from_damage(error),)))
     if kind == "names":
         return Seen(
             place, Item(str(place.path), "names of labels (CSV)", {"told_by": "content: its columns"})

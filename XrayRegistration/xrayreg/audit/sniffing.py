@@ -17,7 +17,12 @@ _MAGIC = (
 _GRID_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _PICTURE_ENDINGS = (".png", ".tif", ".tiff")
 _DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-_CAMERA_WORDS = (b"camera matrix", b"camera_matrix", b"opencv-matrix", b"RTKThreeDCircularGeometry")
+_CAMERA_WORDS = {
+    b"camera matrix": "MayaCam 2 / XMALab calibration",
+    b"opencv-matrix": "OpenCV calibration",
+    b"camera_matrix": "OpenCV calibration",
+    b"RTKThreeDCircularGeometry": "RTK geometry",
+}
 _MAY_BE_CAMERA = (".txt", ".csv", ".yml", ".yaml", ".xml", ".h5", ".hdf5", ".pt", ".pth", ".npy", ".npz")
 
 
@@ -44,6 +49,15 @@ def sniff(path: Path) -> str:
     if name.endswith(".csv"):
         return _csv_kind(head) or _camera_kind(head)
     return _camera_kind(head)
+
+
+def camera_format(path: Path) -> str:
+    """What kind of camera file it is, in words."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.lstrip()[:1] == b"{":
+        return "camera.json"
+    return next((words for word, words in _CAMERA_WORDS.items() if word in head), "camera file")
 
 
 def may_be_camera(path: Path) -> bool:
