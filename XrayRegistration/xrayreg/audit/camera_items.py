@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry import Camera, CameraFile, carm_angles_deg, carm_in_words, read_camera_file, read_mayacam
-from .findings import Finding, Item
+from .findings import Finding, Item, from_note
 from .plausible import camera_facts, camera_findings
 from .seen import SeenCamera
 from .sniffing import camera_format
@@ -35,7 +35,7 @@ def read_camera(place: Place) -> SeenCamera:
         facts["intensity"] = file.intensity
     if file.mask is not None:
         facts["mask"] = str(file.mask)
-    notes = [Finding("assumed", note) for note in getattr(file, "notes", ())]
+    notes = [from_note(note) for note in getattr(file, "notes", ())]
     item = Item(str(path), "camera file", facts, (*camera_findings(camera), *_missing(file), *notes))
     return SeenCamera(place, item, file)
 

@@ -96,6 +96,12 @@ def from_error(error: InputError, level: str = "problem") -> Finding:
     return Finding(level, error.what, error.remedy)
 
 
+def from_note(note: str) -> Finding:
+    """A reader's note, by its words: what it took for granted, or what is good to know."""
+    assumed = any(word in note for word in ("taken", "assumed", "unknown", "start pose", "by hand"))
+    return Finding("assumed" if assumed else "note", note)
+
+
 def from_damage(error: Exception) -> Finding:
     """What a damaged file made a parser raise; the message may hold what the file holds, and is not shown."""
     return Finding(

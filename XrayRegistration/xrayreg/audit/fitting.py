@@ -56,28 +56,22 @@ def _of(seen: Iterable[Seen], kind: type) -> list:
 
 
 def _among(one: Seen, volumes: list[SeenVolume], fit: Callable[[SeenVolume], Fit]) -> list[Fit]:
-    """Those of the volumes beside it that it fits; if it fits none, that is said."""
+    """How it fits the volumes beside it; that it does not is a problem only where it should, else a note."""
     near = nearest(one.place, volumes)
-    fits = [fit(volume) for volume in near]
-    good = [each for each in fits if not any(finding.level == "problem" for finding in each.findings)]
-    if good or not fits:
-        return good
-    if _is_strict(one, near):
+    fits = [fit(volume) for volume in near[:_MOST_PAIRS]]
+    fitting = [each for each in fits if not _problems(each)]
+    if _is_strict(one, near) and not fitting:
         return fits
-    first = fits[0].findings[0]
-    return [
-        Fit(
-            (one.item.path,),
-            fits[0].about,
-            {},
-            (
-                Finding(
-                    "note",
-                    f"fits none of the {len(fits)} volumes beside it ({near[0].item.path}: {first.text})",
-                ),
-            ),
-        )
-    ]
+    others = [each for each in fits if _problems(each)]
+    return fitting + [replace(each, findings=tuple(_softer(f) for f in each.findings)) for each in others]
+
+
+def _problems(fit: Fit) -> list[Finding]:
+    return [finding for finding in fit.findings if finding.level == "problem"]
+
+
+def _softer(finding: Finding) -> Finding:
+    return finding if finding.level != "problem" else replace(finding, level="note", remedy="")
 
 
 def _is_strict(one: Seen, others: list) -> bool:

@@ -11,9 +11,10 @@ from .findings import Finding, Item, from_damage, from_error
 from .grid_items import read_grid, read_picture_file
 from .plan_items import read_landmarks, read_plan, read_result
 from .seen import Seen
-from .sniffing import may_be_camera, rightly_named, sniff
+from .sniffing import camera_format, may_be_camera, rightly_named, sniff
 from .walking import Place, reached
 
+_INCOMPLETE = ("choose one", "give size", "give isocenter")  # of a calibration: register knows the rest
 _NONE_OF_OURS = (
     "is no volume, segmentation, X-ray, camera file, plan or result that can be told by its content"
 )
@@ -101,6 +102,12 @@ def _read_one(
         if kind == "camera" or (place.is_named and may_be_camera(place.path) and kind != "names"):
             return read_camera(place)
     except InputError as error:
+        if kind == "camera" and error.remedy.startswith(_INCOMPLETE):
+            facts, finding = (
+                {"told_by": f"content: {camera_format(place.path)}"},
+                from_error(error, "missing"),
+            )
+            return Seen(place, Item(str(place.path), "camera file", facts, (finding,)))
         if kind:
             return Seen(place, Item(str(place.path), f"unreadable {kind} file", {}, (from_error(error),)))
     except Exception as error:  # no damaged file may keep the others from being told

@@ -7,7 +7,7 @@ import numpy as np
 from ..geometry import direction_in_words
 from ..images import Grid, LabelMap, Volume, looks_like_hu
 from .bodies import Body, Structures
-from .findings import Finding, Item
+from .findings import Finding, Item, from_note
 
 _MASKED = 0.7  # a volume of which so much holds one value has been cut out
 _NEARLY_AIR_HU, _BONE_HU = -900.0, 150.0
@@ -25,7 +25,7 @@ def volume_item(path: Path, volume: Volume, body: Body, facts: dict) -> Item:
     facts |= grid_facts(volume.grid)
     facts["values"] = [round(lowest, 1), round(highest, 1)]
     facts["intensity"] = "Hounsfield units" if is_hu else "no Hounsfield units: nothing is below -100"
-    notes = [Finding("assumed", note) for note in getattr(volume, "notes", ())]
+    notes = [from_note(note) for note in getattr(volume, "notes", ())]
     return Item(
         str(path),
         "CT volume" if is_hu else "volume",
@@ -51,7 +51,7 @@ def labels_item(path: Path, label_map: LabelMap, structures: Structures, facts: 
     facts["label_values"] = [present[0], present[-1]]
     if named:
         facts["names"] = named
-    notes = [Finding("assumed", note) for note in getattr(label_map, "notes", ())]
+    notes = [from_note(note) for note in getattr(label_map, "notes", ())]
     findings = [*_grid_findings(label_map.grid), *notes]
     if not named:
         findings.append(

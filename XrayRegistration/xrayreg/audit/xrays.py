@@ -9,7 +9,7 @@ import pydicom
 from ..errors import InputError
 from ..geometry import Camera, CameraFile, carm_in_words
 from ..images import XrayGeometry, frame_count, geometry_found, read_xray, view_name
-from .findings import Finding, Item, from_error
+from .findings import Finding, Item, from_error, from_note
 from .headers import (
     UNKNOWN,
     Identity,
@@ -95,7 +95,7 @@ def dicom_shot(place: Place, dataset: pydicom.Dataset) -> Shot:
             xray = read_xray(path, frame=first)
             camera, rig = xray.camera, xray.rig
             facts |= _beside_the_tags(camera, facts) | _open_part(xray.mask)
-            findings += [Finding("assumed", note) for note in xray.notes]
+            findings += [from_note(note) for note in xray.notes]
     except InputError as error:
         findings.insert(0, from_error(error))
     findings += processing_findings(dataset)
@@ -146,7 +146,7 @@ def with_camera_file(shot: Shot, camera_path: str, file: CameraFile) -> Shot:
     facts |= camera_facts(xray.camera) | _open_part(xray.mask)
     if says is not None:
         facts["intensity"] = f"{says} (camera file)"
-    findings += [Finding("assumed", note) for note in xray.notes]
+    findings += [from_note(note) for note in xray.notes]
     kept = [each for each in shot.item.findings if "geometry is incomplete" not in each.text]
     item = replace(shot.item, facts=facts, findings=(*kept, *findings))
     in_rig = file.camera_from_rig is not None
