@@ -102,7 +102,7 @@ def _read_one(
         if kind == "camera" or (place.is_named and may_be_camera(place.path) and kind != "names"):
             return read_camera(place)
     except InputError as error:
-        if kind == "camera" and error.remedy.startswith(_INCOMPLETE):
+        if error.remedy.startswith(_INCOMPLETE):
             facts, finding = (
                 {"told_by": f"content: {camera_format(place.path)}"},
                 from_error(error, "missing"),

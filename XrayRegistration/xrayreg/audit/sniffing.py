@@ -23,6 +23,7 @@ _CAMERA_WORDS = {
     b"camera_matrix": "OpenCV calibration",
     b"RTKThreeDCircularGeometry": "RTK geometry",
 }
+_CAMERA_FIELDS = {"K", "P", "camera_matrix", "projection_matrix", "camera_from_patient", "camera_from_rig"}
 _MAY_BE_CAMERA = (".txt", ".csv", ".yml", ".yaml", ".xml", ".h5", ".hdf5", ".pt", ".pth", ".npy", ".npz")
 
 
@@ -90,7 +91,7 @@ def _json_kind(path: Path) -> str:
         return "markups"
     if {"views", "confidence"} <= content.keys():
         return "registration"
-    return "camera" if {"K", "camera_from_patient", "camera_from_rig"} & content.keys() else ""
+    return "camera" if _CAMERA_FIELDS & content.keys() else ""
 
 
 def _broken_json_kind(path: Path) -> str:
