@@ -14,7 +14,12 @@ from .seen import Seen
 from .sniffing import camera_format, may_be_camera, rightly_named, sniff
 from .walking import Place, reached
 
-_INCOMPLETE = ("choose one", "give size", "give isocenter")  # of a calibration: register knows the rest
+_INCOMPLETE = (
+    "choose one",
+    "give size",
+    "give isocenter",
+    "give a point of the patient",
+)  # of a calibration: register knows the rest
 _NONE_OF_OURS = (
     "is no volume, segmentation, X-ray, camera file, plan or result that can be told by its content"
 )
