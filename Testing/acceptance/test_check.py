@@ -270,6 +270,26 @@ def test_the_report_reads_like_one(good, xrayreg):
     assert report.splitlines()[-1].startswith("10 inputs: 0 problems, 0 missing, ")
 
 
+def test_a_geometry_file_completes_what_the_header_lacks(case, tmp_path, xrayreg):
+    dataset = pydicom.dcmread(case / "lateral.dcm")
+    del dataset.DistanceSourceToPatient
+    folder = tmp_path / "lacking"
+    folder.mkdir()
+    dataset.save_as(folder / "lateral.dcm")
+    os.link(case / "ct.nii.gz", folder / "ct.nii.gz")
+    without = json.loads(xrayreg("check", folder, "--json", "-").out)
+    (shot,) = [each for each in without["items"] if each["path"].endswith("lateral.dcm")]
+    assert lines(shot, "missing") == ["its geometry is incomplete: source-to-isocenter distance"]
+    assert [f for f in without["fits"] if f["about"] == "beam"] == []
+    (folder / "lateral.json").write_text('{"schema_version": 1, "source_to_isocenter_mm": 700}')
+    answer = xrayreg("check", folder, "--json", "-")
+    assert answer.code == 0
+    found = json.loads(answer.out)
+    (beam,) = [f for f in found["fits"] if f["about"] == "beam"]
+    assert beam["facts"]["field_mm"] == pytest.approx([147.8, 134.4], abs=3)  # as with the tag
+    assert found["counts"]["missing"] == 0
+
+
 def refused(answer: Answer) -> str:
     """Exit code 2, the report all the same, and one line on standard error at the end."""
     assert answer.code == 2

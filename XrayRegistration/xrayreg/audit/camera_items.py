@@ -1,14 +1,19 @@
 """Camera files of every format that can be read."""
 
+from dataclasses import asdict
+
 import numpy as np
 
 from ..errors import InputError
 from ..geometry import Camera, CameraFile, carm_angles_deg, carm_in_words, read_camera_file, read_mayacam
+from ..images import read_geometry_file
 from .findings import Finding, Item, from_note
-from .plausible import camera_facts, camera_findings
-from .seen import SeenCamera
+from .plausible import camera_facts, camera_findings, distance_findings
+from .seen import SeenCamera, SeenGeometry
 from .sniffing import camera_format
 from .walking import Place
+
+_LENGTHS = ("source_to_detector_mm", "source_to_isocenter_mm", "pixel_spacing_mm")
 
 
 def read_camera(place: Place) -> SeenCamera:
@@ -38,6 +43,21 @@ def read_camera(place: Place) -> SeenCamera:
     notes = [from_note(note) for note in getattr(file, "notes", ())]
     item = Item(str(path), "camera file", facts, (*camera_findings(camera), *_missing(file), *notes))
     return SeenCamera(place, item, file)
+
+
+def read_geometry(place: Place) -> SeenGeometry:
+    """A geometry.json, which completes what an X-ray's header says.
+
+    Raises:
+        InputError: if it is malformed.
+    """
+    given = read_geometry_file(place.path)
+    values = {name: value for name, value in asdict(given.geometry).items() if value is not None}
+    facts = {"told_by": "content: geometry.json", **values}
+    if given.overrides:
+        facts["goes_before_the_header"] = list(given.overrides)
+    found = distance_findings(*(values.get(name) for name in _LENGTHS))
+    return SeenGeometry(place, Item(str(place.path), "geometry of a C-arm", facts, tuple(found)))
 
 
 def _pose(file: CameraFile) -> str:

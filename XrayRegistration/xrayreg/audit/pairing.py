@@ -5,17 +5,19 @@ from pathlib import Path
 
 from ..images import view_name
 from .findings import Finding, Fit
-from .seen import Seen, SeenCamera
+from .seen import Seen, SeenCamera, SeenGeometry
 from .sniffing import tokens
 from .walking import nearest
-from .xrays import Shot, with_camera_file, without_camera
+from .xrays import Shot, with_camera_file, with_geometry_file, without_camera
 
+_PUT_GEOMETRY_BEHIND = "name them alike, or put --geometry behind its --xray"
 _PUT_BEHIND = "name them alike, or put --camera behind its --xray"
 
 
 def with_cameras(seen: Sequence[Seen]) -> tuple[list[Seen], list[Fit]]:
     """Each X-ray, read with its camera file if name and size tell one, and what is said of that."""
     cameras = [each for each in seen if isinstance(each, SeenCamera)]
+    geometries = [each for each in seen if isinstance(each, SeenGeometry)]
     done, fits, used = [], [], set()
     for each in seen:
         if isinstance(each, Shot):
@@ -24,8 +26,9 @@ def with_cameras(seen: Sequence[Seen]) -> tuple[list[Seen], list[Fit]]:
             if camera is not None:
                 used.add(camera.item.path)
                 each = with_camera_file(each, camera.item.path, camera.file)
-            elif each.is_picture:
-                each = without_camera(each)
+            else:
+                each, fit = _completed(each, nearest(each.place, geometries))
+                fits += [fit] if fit else []
         done.append(each)
     if any(isinstance(each, Shot) for each in seen):
         fits += [_unused(camera) for camera in cameras if camera.item.path not in used]
@@ -55,7 +58,18 @@ def _camera_of(shot: Shot, cameras: list[SeenCamera]) -> tuple[SeenCamera | None
     return best[0], Fit((shot.item.path, best[0].item.path), "camera file", {"by": how}, assumed)
 
 
-def _stem(camera: SeenCamera) -> str:
+def _completed(shot: Shot, geometries: list[SeenGeometry]) -> tuple[Shot, Fit | None]:
+    """The X-ray with a geometry.json of its name, or with the only one beside it."""
+    alike = [each for each in geometries if _stem(each).removesuffix("_geometry") == shot.name.lower()]
+    fitting = alike or geometries
+    if shot.camera is not None or len(fitting) != 1:
+        return (without_camera(shot) if shot.is_picture else shot), None
+    assumed = Finding("assumed", "taken for this X-ray's: no other is beside it", _PUT_GEOMETRY_BEHIND)
+    fit = Fit((shot.item.path, fitting[0].item.path), "geometry", {}, () if alike else (assumed,))
+    return with_geometry_file(shot, fitting[0].place.path), fit
+
+
+def _stem(camera: Seen) -> str:
     return view_name(camera.place.path).removesuffix(".json").removesuffix(".txt").lower()
 
 

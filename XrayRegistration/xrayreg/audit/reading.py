@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .camera_items import read_camera
+from .camera_items import read_camera, read_geometry
 from .dicom_items import read_dicom
 from .findings import Finding, Item, from_damage, from_error
 from .grid_items import read_grid, read_picture_file
@@ -20,6 +20,12 @@ _INCOMPLETE = (
     "give isocenter",
     "give a point of the patient",
 )  # of a calibration: register knows the rest
+_READERS = {
+    "markups": read_plan,
+    "landmarks": read_landmarks,
+    "registration": read_result,
+    "geometry": read_geometry,
+}
 _NONE_OF_OURS = (
     "is no volume, segmentation, X-ray, camera file, plan or result that can be told by its content"
 )
@@ -101,9 +107,8 @@ def _read_one(
             return read_grid(place, names)
         if kind == "picture":
             return read_picture_file(place, voxel_mm, names)
-        if kind in ("markups", "landmarks", "registration"):
-            reader = {"markups": read_plan, "landmarks": read_landmarks, "registration": read_result}[kind]
-            return reader(place)
+        if kind in _READERS:
+            return _READERS[kind](place)
         if kind == "camera" or (place.is_named and may_be_camera(place.path) and kind != "names"):
             return read_camera(place)
     except InputError as error:

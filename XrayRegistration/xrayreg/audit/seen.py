@@ -41,6 +41,11 @@ class SeenCamera(Seen):
 
 
 @dataclass(frozen=True)
+class SeenGeometry(Seen):
+    """A geometry.json."""
+
+
+@dataclass(frozen=True)
 class SeenPlan(Seen):
     """Markups."""
 

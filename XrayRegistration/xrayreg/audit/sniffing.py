@@ -24,11 +24,18 @@ _CAMERA_WORDS = {
     b"RTKThreeDCircularGeometry": "RTK geometry",
 }
 _CAMERA_FIELDS = {"K", "P", "camera_matrix", "projection_matrix", "camera_from_patient", "camera_from_rig"}
+_GEOMETRY_FIELDS = {
+    "source_to_detector_mm",
+    "source_to_isocenter_mm",
+    "primary_deg",
+    "secondary_deg",
+    "seen_from",
+}
 _MAY_BE_CAMERA = (".txt", ".csv", ".yml", ".yaml", ".xml", ".h5", ".hdf5", ".pt", ".pth", ".npy", ".npz")
 
 
 def sniff(path: Path) -> str:
-    """One of dicom, grid, picture, markups, registration, camera, names, landmarks, or "" for none of ours.
+    """dicom, grid, picture, markups, registration, camera, geometry, names, landmarks; "" for none of ours.
 
     Raises:
         OSError: if it cannot be opened.
@@ -91,7 +98,9 @@ def _json_kind(path: Path) -> str:
         return "markups"
     if {"views", "confidence"} <= content.keys():
         return "registration"
-    return "camera" if _CAMERA_FIELDS & content.keys() else ""
+    if _CAMERA_FIELDS & content.keys():
+        return "camera"
+    return "geometry" if "schema_version" in content and _GEOMETRY_FIELDS & content.keys() else ""
 
 
 def _broken_json_kind(path: Path) -> str:

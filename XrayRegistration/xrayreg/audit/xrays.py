@@ -8,7 +8,7 @@ import pydicom
 
 from ..errors import InputError
 from ..geometry import Camera, CameraFile, carm_in_words
-from ..images import XrayGeometry, frame_count, geometry_found, read_xray, view_name
+from ..images import XrayGeometry, completed_geometry, frame_count, geometry_found, read_xray, view_name
 from .findings import Finding, Item, from_error, from_note
 from .headers import (
     UNKNOWN,
@@ -24,9 +24,9 @@ from .plausible import camera_facts, distance_findings
 from .walking import Place
 
 _GIVE_GEOMETRY = (
-    "give a camera file (--camera), or type it into the Slicer module, from the C-arm or a calibration"
+    "give it in a geometry.json (--geometry) or a camera file (--camera), or type it into the Slicer module"
 )
-_GIVE_CAMERA = "add a camera file: --camera camera.json"
+_GIVE_CAMERA = "add a camera file (--camera camera.json) or --geometry geometry.json"
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,24 @@ def with_camera_file(shot: Shot, camera_path: str, file: CameraFile) -> Shot:
     worth = "patient" if file.camera_from_patient is not None else "rig" if in_rig else ""
     rig = f"rig {Path(camera_path).parent}" if in_rig else ""
     return replace(shot, item=item, camera=xray.camera if worth else None, start=worth, rig=rig)
+
+
+def with_geometry_file(shot: Shot, geometry_path: Path) -> Shot:
+    """The X-ray read with a geometry.json that completes its header."""
+    facts = {**shot.item.facts, "geometry_file": str(geometry_path)}
+    kept = tuple(each for each in shot.item.findings if "geometry is incomplete" not in each.text)
+    frame = 1 if facts.get("frames", 1) > 1 else None
+    try:
+        geometry = completed_geometry(shot.place.path, geometry_path)
+        xray = read_xray(shot.place.path, geometry=geometry, frame=frame)
+    except InputError as error:
+        level = "missing" if "incomplete" in error.what else "problem"
+        item = replace(shot.item, facts=facts, findings=(*kept, from_error(error, level)))
+        return replace(shot, item=item)
+    facts |= camera_facts(xray.camera) | _open_part(xray.mask)
+    facts["carm_angles"] = carm_in_words(geometry.primary_deg, geometry.secondary_deg)
+    item = replace(shot.item, facts=facts, findings=(*kept, *map(from_note, xray.notes)))
+    return replace(shot, item=item, camera=xray.camera, rig=xray.rig, start="isocenter")
 
 
 def _kind_of(dataset: pydicom.Dataset) -> str:
