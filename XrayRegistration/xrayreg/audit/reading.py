@@ -14,12 +14,8 @@ from .seen import Seen
 from .sniffing import camera_format, may_be_camera, rightly_named, sniff
 from .walking import Place, reached
 
-_INCOMPLETE = (
-    "choose one",
-    "give size",
-    "give isocenter",
-    "give a point of the patient",
-)  # of a calibration: register knows the rest
+# What register knows of a calibration, and check does not.
+_INCOMPLETE = ("choose one", "give size", "give isocenter", "give a point of the patient")
 _READERS = {
     "markups": read_plan,
     "landmarks": read_landmarks,
@@ -113,10 +109,8 @@ def _read_one(
             return read_camera(place)
     except InputError as error:
         if error.remedy.startswith(_INCOMPLETE):
-            facts, finding = (
-                {"told_by": f"content: {camera_format(place.path)}"},
-                from_error(error, "missing"),
-            )
+            finding = from_error(error, "missing")
+            facts = {"told_by": f"content: {camera_format(place.path)}"}
             return Seen(place, Item(str(place.path), "camera file", facts, (finding,)))
         if kind:
             return Seen(place, Item(str(place.path), f"unreadable {kind} file", {}, (from_error(error),)))
