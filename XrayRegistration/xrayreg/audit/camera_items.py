@@ -4,8 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import Camera, CameraFile, carm_angles_deg, carm_in_words, read_camera_file, read_mayacam
+from ..geometry import Camera, CameraFile, carm_angles_deg, carm_in_words, read_camera_file
 from ..images import read_geometry_file
 from .findings import Finding, Item, from_note
 from .plausible import camera_facts, camera_findings, distance_findings
@@ -23,12 +22,7 @@ def read_camera(place: Place) -> SeenCamera:
         InputError: if it is none.
     """
     path = place.path
-    try:
-        file = read_camera_file(path)
-    except InputError:
-        if path.suffix.lower() != ".txt":
-            raise
-        file = read_mayacam(path)
+    file = read_camera_file(path)
     pose = next((p for p in (file.camera_from_patient, file.camera_from_rig) if p is not None), None)
     camera = Camera(file.size, file.K, np.eye(4) if pose is None else pose, file.source_to_detector_mm)
     facts = {"told_by": f"content: {camera_format(path)}", "size_px": list(file.size)}
@@ -40,7 +34,7 @@ def read_camera(place: Place) -> SeenCamera:
         facts["intensity"] = file.intensity
     if file.mask is not None:
         facts["mask"] = str(file.mask)
-    notes = [from_note(note) for note in getattr(file, "notes", ())]
+    notes = [from_note(note) for note in file.notes]
     item = Item(str(path), "camera file", facts, (*camera_findings(camera), *_missing(file), *notes))
     return SeenCamera(place, item, file)
 

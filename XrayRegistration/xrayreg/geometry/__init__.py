@@ -72,8 +72,8 @@ from .se3 import (
     translation,
 )
 from .two_views import Triangulated, epipolar_segment, triangulate
-from .xvr_file import read_xvr, write_xvr
 from .words import angles_in_words, carm_in_words, direction_in_words
+from .xvr_file import read_xvr, write_xvr
 
 __all__ = [
     "INTENSITIES",
