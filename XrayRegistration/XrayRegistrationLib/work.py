@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from xrayreg.audit import check_inputs, raise_problems, warnings
@@ -104,7 +104,7 @@ def register(
         InputError: for the first problem that the check finds, as a beam that misses the volume.
     """
     report(Moving("checking the inputs", 0.0, ()))
-    checked = check_inputs(volume, xrays, segmentation, markups, is_ct=modality == "CT")
+    checked = check_inputs(replace(volume, kind=modality.lower()), xrays, segmentation, markups)
     raise_problems(checked)
     report(Moving("preparing the volume", 0.0, ()))
     started = time.perf_counter()

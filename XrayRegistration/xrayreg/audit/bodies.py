@@ -1,6 +1,6 @@
 """Volumes and label maps, boiled down to what comparing them needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def body_of(volume: Volume, air_hu: float = -1000.0) -> Body:
         air_hu: what counts as nothing; at least -500 HU, and at least the volume's lowest value, do.
     """
     hu, grid = _coarse(volume.hu, volume.grid)
-    coarse = Volume(hu, grid, volume.name)
+    coarse = replace(volume, hu=hu, grid=grid)
     above = max(air_hu, _AIR_HU, float(hu.min()))
     return Body(volume.name, volume.grid, coarse, _points(hu > above, grid))
 

@@ -55,16 +55,14 @@ def check_inputs(
     markups: Sequence[Markup] = (),
     *,
     air_hu: float = -1000.0,
-    is_ct: bool = True,
 ) -> tuple[Fit, ...]:
     """The audit of what was read for a registration, X-rays at their start poses; a fraction of a second.
 
     Args:
         air_hu: the HU that counts as nothing.
-        is_ct: whether the volume should hold Hounsfield units.
     """
     body = body_of(volume, air_hu)
-    fits = [Fit((volume.name,), "volume", {}, tuple(volume_findings(volume, body, is_ct)))]
+    fits = [Fit((volume.name,), "volume", {}, tuple(volume_findings(volume, body)))]
     for xray in xrays:
         fits.append(Fit((xray.name,), "camera", {}, tuple(camera_findings(xray.camera))))
         fits.append(beam_fit(body, xray.camera, volume.name, xray.name))

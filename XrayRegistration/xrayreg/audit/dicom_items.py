@@ -1,5 +1,6 @@
 """The DICOM files of one folder: series of slices, X-rays, and what is neither."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
@@ -36,7 +37,7 @@ def read_dicom(places: list[Place]) -> list[Seen]:
             seen.append(_unreadable(place, from_error(error)))
         except Exception as error:  # no damaged file may keep the others from being told
             seen.append(_unreadable(place, from_damage(error)))
-    return [*([_series(slices)] if slices else []), *seen]
+    return [*_volumes(slices), *seen]
 
 
 def _unreadable(place: Place, finding: Finding) -> Seen:
@@ -53,27 +54,48 @@ def _header(path: Path) -> pydicom.Dataset:
     return dataset
 
 
-def _series(slices: list[tuple[Place, pydicom.Dataset]]) -> Seen:
-    """The volume of a folder's slices; one file that was named is read as one that holds them all."""
-    place, dataset = slices[0]
+def _volumes(slices: list[tuple[Place, pydicom.Dataset]]) -> list[Seen]:
+    """The volume of each series; one file that was named is read as one that holds all slices.
+
+    Beside a series that can be read, others such as localizers are only told.
+    """
+    series: dict[str, list[tuple[Place, pydicom.Dataset]]] = {}
+    for place, dataset in slices:
+        series.setdefault(str(dataset.get("SeriesInstanceUID") or ""), []).append((place, dataset))
+    several = len(series) > 1
+    seen = [_series(files, uid if several else None) for uid, files in series.items()]
+    if any(isinstance(each, SeenVolume) for each in seen):
+        seen = [each if isinstance(each, SeenVolume) else _told(each) for each in seen]
+    return seen
+
+
+def _series(files: list[tuple[Place, pydicom.Dataset]], uid: str | None) -> Seen:
+    """A series; ``uid`` is None where it is alone in its folder."""
+    place, dataset = files[0]
     if not place.is_named:
         place = Place(place.path.parent, place.folders[:-1])
     try:
-        facts = {
-            "told_by": "content: DICOM headers",
-            **origin_facts(dataset),
-            "files": len(slices),
-            "series": len({str(each.get("SeriesInstanceUID")) for _, each in slices}),
-        }
-        volume = read_volume(place.path)
+        number = str(dataset.get("SeriesNumber") or "?")
+        facts = {"told_by": "content: DICOM headers", **origin_facts(dataset), "files": len(files)}
+        kind = "mr" if dataset.Modality == "MR" else "ct"
+        volume = read_volume(place.path, series=uid, kind=kind)
         body = body_of(volume)
         item = volume_item(place.path, volume, body, facts)
+        if uid is not None:
+            item = replace(item, facts={**facts, "series": number, **item.facts})
+            item = item.with_findings(Finding("missing", "one of several series", "choose it (--series)"))
         return SeenVolume(place, item, body, identity_of(dataset))
     except InputError as error:
         finding = from_error(error)
     except Exception as error:  # as above
         finding = from_damage(error)
-    return Seen(place, Item(str(place.path), "unreadable DICOM series", {}, (finding,)))
+    return Seen(place, Item(str(place.path), "unreadable DICOM series", {"files": len(files)}, (finding,)))
+
+
+def _told(series: Seen) -> Seen:
+    """An unreadable series beside a readable one."""
+    notes = [Finding("note", f"left out: {each.text}") for each in series.item.findings]
+    return replace(series, item=replace(series.item, kind="other DICOM series", findings=tuple(notes)))
 
 
 def _other(place: Place, dataset: pydicom.Dataset) -> Seen:

@@ -5,8 +5,10 @@ import re
 
 import numpy as np
 
+from ..errors import InputError
+from ..images import check_fit
 from .bodies import Body, Structures, inside, labelled_points, values_at
-from .findings import Finding, Fit
+from .findings import Finding, Fit, from_error
 
 _BONE = re.compile(
     r"vertebra|rib(?!on)|femur|tibia|fibula|patella|hip|pelvis|sacrum|skull|mandible|scapula|clavicle|clavicula|humerus"
@@ -47,7 +49,17 @@ def overlap_fit(body: Body, structures: Structures, volume: str, segmentation: s
     if on_bone is not None:
         facts["bone_labels_on_bone"] = round(on_bone, 3)
     findings += [finding] if finding else []
+    if not findings:
+        findings = _steps_at_surfaces(body, structures)
     return Fit((volume, segmentation), "one frame", facts, tuple(findings))
+
+
+def _steps_at_surfaces(body: Body, structures: Structures) -> list[Finding]:
+    """Whether the volume's values change where the labels end, whatever they are labels of."""
+    try:
+        return [Finding("assumed", note, _BELONGS) for note in check_fit(structures.coarse, body.coarse)]
+    except InputError as error:
+        return [from_error(error)]
 
 
 def _on_bone(body: Body, structures: Structures) -> tuple[float | None, Finding | None]:

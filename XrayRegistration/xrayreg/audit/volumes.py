@@ -9,9 +9,7 @@ from ..images import Grid, LabelMap, Volume, looks_like_hu
 from .bodies import Body, Structures
 from .findings import Finding, Item, from_note
 
-_MASKED = 0.7  # a volume of which so much holds one value has been cut out
-_NEARLY_AIR_HU, _BONE_HU = -900.0, 150.0
-_PADDING_HU = -1100.0  # no tissue and no air: outside the round field of the scanner
+_KINDS = {"ct": "CT", "mr": "MR", "mr-inverted": "MR", "vessels": "vessel"}
 _MOST_VOXEL_MM, _LEAST_VOXEL_MM = 10.0, 0.01
 _MOST_EXTENT_MM = 2500.0
 _UNEVEN = 5.0
@@ -24,22 +22,20 @@ def volume_item(path: Path, volume: Volume, body: Body, facts: dict) -> Item:
     is_hu = looks_like_hu(lowest)
     facts |= grid_facts(volume.grid)
     facts["values"] = [round(lowest, 1), round(highest, 1)]
-    facts["intensity"] = "Hounsfield units" if is_hu else "no Hounsfield units: nothing is below -100"
-    notes = [from_note(note) for note in getattr(volume, "notes", ())]
+    no_hu = "no Hounsfield units" if volume.kind != "ct" else "no Hounsfield units: nothing is below -100"
+    facts["intensity"] = "Hounsfield units" if is_hu and volume.kind == "ct" else no_hu
+    notes = [from_note(note) for note in volume.notes]
     return Item(
         str(path),
-        "CT volume" if is_hu else "volume",
+        f"{_KINDS[volume.kind]} volume" if is_hu or volume.kind != "ct" else "volume",
         facts,
         (*volume_findings(volume, body), *notes),
     )
 
 
-def volume_findings(volume: Volume, body: Body, is_ct: bool = True) -> list[Finding]:
+def volume_findings(volume: Volume, body: Body) -> list[Finding]:
     """What its values and its grid tell."""
-    values = _value_findings(body, float(volume.hu.min()), float(volume.hu.max()))
-    if not is_ct:
-        values = [each for each in values if each.level == "problem"]
-    return values + _grid_findings(volume.grid)
+    return _value_findings(volume, body) + _grid_findings(volume.grid)
 
 
 def labels_item(path: Path, label_map: LabelMap, structures: Structures, facts: dict) -> Item:
@@ -122,26 +118,13 @@ def _grid_findings(grid: Grid) -> list[Finding]:
     return found
 
 
-def _value_findings(body: Body, lowest: float, highest: float) -> list[Finding]:
-    values, counts = np.unique(body.coarse.hu, return_counts=True)
-    most, part = float(values[counts.argmax()]), float(counts.max() / counts.sum())
-    found = []
+def _value_findings(volume: Volume, body: Body) -> list[Finding]:
+    """What makes a volume useless; what is only odd about its values, its notes tell."""
+    lowest, highest = float(volume.hu.min()), float(volume.hu.max())
     if lowest == highest:
         return [Finding("problem", f"all voxels hold {lowest:g}", "give a volume that shows something")]
+    if volume.kind != "ct":
+        return []
     if not looks_like_hu(lowest):
-        found.append(Finding("missing", f"values from {lowest:g} to {highest:g} are no HU", _GIVE_HU))
-    elif not len(body.points):
-        found.append(Finding("problem", "holds nothing but air", _GIVE_HU))
-    rest = body.coarse.hu[body.coarse.hu != most]
-    if part > _MASKED and most <= _NEARLY_AIR_HU and np.median(rest) > _BONE_HU:
-        text = f"{part:.0%} of the voxels hold {most:g}: bones cut out of a scan"
-        remedy = "X-rays show the tissue around them too: register with --air-hu about -120"
-        found.append(Finding("note", text, remedy))
-    elif part > _MASKED and most > _NEARLY_AIR_HU:
-        text = f"{part:.0%} of the voxels hold {most:g}, which would be rendered as tissue around the rest"
-        found.append(Finding("note", text, f"register with --air-hu {most:g}, or higher"))
-    elif most < _PADDING_HU:
-        found.append(
-            Finding("note", f"{part:.0%} of the voxels hold {most:g}: padding outside the scan, taken as air")
-        )
-    return found
+        return [Finding("missing", f"values from {lowest:g} to {highest:g} are no HU", _GIVE_HU)]
+    return [] if len(body.points) else [Finding("problem", "holds nothing but air", _GIVE_HU)]

@@ -34,7 +34,7 @@ def notes_on(volume: Volume) -> tuple[str, ...]:
         notes.append(
             f"most of it has the one value {background:g} and little is soft tissue: all but some part "
             "was masked "
-            "out, while X-rays show the rest too (for single bones give --air-hu, about -120)"
+            f"out, while X-rays show the rest too (give --air-hu, {_enough_for(background)})"
         )
     elif not looks_like_hu(lowest):
         notes.append(
@@ -46,6 +46,11 @@ def notes_on(volume: Volume) -> tuple[str, ...]:
         notes += _air_notes(sample)
         notes += truncation_notes(volume)
     return (*notes, *_metal_notes(volume, highest))
+
+
+def _enough_for(background: float) -> str:
+    """The --air-hu with which masked surroundings count as nothing."""
+    return "for single bones about -120" if background < -120 else f"{background:g} or higher"
 
 
 def _size_notes(volume: Volume) -> list[str]:
