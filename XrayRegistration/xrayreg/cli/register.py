@@ -16,7 +16,7 @@ from ..images import (
     Volume,
     Xray,
     XrayGeometry,
-    check_fit,
+    check_overlap,
     completed_geometry,
     frame_choice,
     mask_names,
@@ -287,7 +287,7 @@ def _check(options: argparse.Namespace, volume: Volume, xrays: list[Xray], overl
     volume = replace(volume, name="volume") if options.deidentify else volume
     fits = (
         *check_patients(options.volume, options.xray),
-        *check_inputs(volume, xrays, overlay.segmentation, overlay.markups, air_hu=options.air_hu),
+        *check_inputs(volume, xrays, overlay.segmentation, overlay.markups, air_hu=air_hu(options)),
     )
     raise_problems(fits)
     for line in warnings(fits):
@@ -299,8 +299,7 @@ def _overlay(options: argparse.Namespace, volume: Volume) -> Overlay:
     labels: tuple[int, ...] = ()
     if options.segmentation is not None:
         segmentation = read_label_map(options.segmentation, options.names)
-        for note in check_fit(segmentation, volume):
-            say(f"{options.segmentation.name}: {note}")
+        check_overlap(segmentation.grid, volume.grid)
         labels = outlined_labels(segmentation)
     elif options.names is not None:
         raise InputError("--names goes with --segmentation", where=options.names)
