@@ -1,5 +1,6 @@
 """NIfTI, NRRD, MetaImage, PNG and TIFF files: volumes, label maps or X-rays, told by their content."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import SimpleITK
@@ -65,6 +66,8 @@ def read_picture_file(place: Place, voxel_mm: tuple | None, names: Path | None) 
     volume = read_volume(path, voxel_mm or (1.0, 1.0, 1.0))
     if looks_like_labels(volume):
         return _labels(place, voxel_mm or (1.0, 1.0, 1.0), names, {"told_by": _LABELS_TOLD})
+    if voxel_mm is None:
+        volume = replace(volume, notes=())  # they count in mm
     seen = _volume(place, volume, {"told_by": f"content: {pages} grey pages"})
     findings = list(seen.item.findings)
     facts = {k: v for k, v in seen.item.facts.items() if k != "orientation"}

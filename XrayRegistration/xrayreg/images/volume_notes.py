@@ -33,14 +33,12 @@ def notes_on(volume: Volume) -> tuple[str, ...]:
     if background is not None:
         notes.append(
             f"most of it has the one value {background:g} and little is soft tissue: all but some part "
-            "was masked "
-            f"out, while X-rays show the rest too (give --air-hu, {_enough_for(background)})"
+            f"was masked out, while X-rays show the rest too (give --air-hu, {_enough_for(background)})"
         )
     elif not looks_like_hu(lowest):
         notes.append(
             f"no voxel is below -100 (the lowest is {lowest:g}): no Hounsfield units, unless the "
-            "surroundings are "
-            "masked out; if it is an MR, say --kind mr"
+            "surroundings are masked out; if it is an MR, say --kind mr"
         )
     else:
         notes += _air_notes(sample)
