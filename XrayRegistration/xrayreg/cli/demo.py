@@ -22,7 +22,7 @@ from .demo_report import write_report
 from .files import say
 from .options import AIR_HU
 from .pipeline import Inputs, Result, described, register_and_write
-from .register import read_xrays
+from .xrays import Shot, read_xrays
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         say("simulating two C-arm X-rays (another projector than registration uses)")
         views = write_demo_views(volume, folder / "xrays")
         write_markups(folder / "plan.mrk.json", PLAN)
-        xrays = read_xrays([view.path for view in views], {}, "dicom", volume)
+        xrays = read_xrays([Shot(view.path) for view in views], "dicom", volume)
         overlay = Overlay(segmentation, outlined_labels(segmentation), PLAN)
         files = {
             "volume": described(case.volume),
