@@ -8,7 +8,7 @@ ifneq ($(wildcard $(TEST_DATA)/.),)
 export XRAYREG_TEST_DATA ?= $(TEST_DATA)
 endif
 
-.PHONY: help setup demo test benchmark registration pictures lint format clean
+.PHONY: help setup demo test benchmark registration fuzz pictures lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -33,6 +33,9 @@ registration: setup  ## capture range and accuracy of registration, on simulated
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/single --starts 10
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/pairs --starts 6 --pairs
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/wrist.py build/wrist --starts 10
+
+fuzz: setup  ## random damage to every reader, ten minutes, into build/
+	$(BIN)/python Testing/fuzz/fuzz_readers.py --minutes 10 --out build/fuzz
 
 pictures: setup  ## pictures of the Slicer module's panels and views, into build/pictures/
 	$(BIN)/python Testing/gui/take_pictures.py build/pictures

@@ -1,5 +1,7 @@
 """The one exception that means: the input, not the program, is at fault."""
 
+_LONGEST = 600  # characters of one part: values and paths of damaged files can be of any length
+
 
 class InputError(ValueError):
     """Bad input, described in one line a clinician can act on.
@@ -18,4 +20,12 @@ class InputError(ValueError):
         parts = [f"{where}: {what}" if where else what]
         if remedy:
             parts.append(remedy)
-        super().__init__(" ".join(" - ".join(parts).split()))
+        super().__init__(" - ".join(_shown(part) for part in parts))
+
+
+def _shown(text: str) -> str:
+    """In one line, without control characters, and shortened in its middle if it is very long."""
+    line = " ".join(
+        "".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split()
+    )
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"

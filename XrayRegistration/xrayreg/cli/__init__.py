@@ -7,10 +7,11 @@ Exit codes: 0 done; 2 bad input (one line on standard error); 3 finished but the
 import argparse
 import os
 import sys
+import warnings
 
 from .. import __version__
 from ..errors import InputError
-from .files import say
+from .files import say, without_native_noise
 
 BAD_INPUT, CANCELLED = 2, 130
 
@@ -29,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     # ten times slower on a machine with other work to do.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from . import check, demo, register, render, view
+    from .guards import refuse_special_files
 
     parser = _OneLineParser(
         prog="xrayreg",
@@ -40,13 +42,21 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_to(commands)
     options = parser.parse_args(arguments)
     try:
-        return options.run(options)
+        with without_native_noise(), warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")  # pydicom's hold values, names of patients too
+            refuse_special_files(options)
+            return options.run(options)
     except InputError as error:
         say(f"error: {error}")
         return BAD_INPUT
     except KeyboardInterrupt:
         say("cancelled; nothing was written")
         return CANCELLED
+    except MemoryError:
+        what = getattr(options, "volume", None) or options.command
+        say(f"error: {what}: not enough memory - crop or resample the volume, or close other programs")
+        return BAD_INPUT
     except OSError as error:
         say(f"error: {error.filename or 'file'}: {error.strerror or error} - check path and free space")
         return BAD_INPUT

@@ -1,12 +1,14 @@
 """Options that several commands have."""
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
 from ..images import KINDS, Volume, corrected_for_bias, read_volume
 from ..register import FAR, NEAR, SearchRange, within_its_size
+from .guards import finite
 
 AIR_HU = -1000.0
 
@@ -35,7 +37,7 @@ def add_volume_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--air-hu",
-        type=float,
+        type=finite,
         help="the HU that counts as nothing (default -1000); about -120 for a volume masked to single bones, "
         "because the tissue around them is in the X-ray but not in the volume",
     )
@@ -67,7 +69,7 @@ def voxel_mm(options: argparse.Namespace) -> tuple[float, float, float] | None:
     if options.voxel_mm is None:
         return None
     values = _numbers(options.voxel_mm, float, "--voxel-mm", "--voxel-mm 0.39,0.39,0.625")
-    if len(values) != 3 or min(values) <= 0:
+    if len(values) != 3 or not all(0 < value < math.inf for value in values):
         raise InputError(
             f"--voxel-mm {options.voxel_mm} is not three positive numbers", remedy="as in 0.4,0.4,1"
         )
@@ -88,8 +90,10 @@ def _three(text: str | None, option: str) -> tuple[float, float, float] | None:
     if text is None:
         return None
     values = _numbers(text, float, option, f"{option} 20,20,180")
-    if len(values) not in (1, 3):
-        raise InputError(f"{option} {text} is not one or three numbers", remedy="as in 25 or 20,20,180")
+    if len(values) not in (1, 3) or not all(0 <= value < math.inf for value in values):
+        raise InputError(
+            f"{option} {text} is not one or three numbers from 0", remedy="as in 25 or 20,20,180"
+        )
     return values * 3 if len(values) == 1 else values
 
 

@@ -17,8 +17,9 @@ from ..images import (
     read_markups,
 )
 from ..overlays import Overlay, outlined_labels
-from ..results import nameless, refuse_file, whole_or_nothing, write_report
+from ..results import nameless, refuse_file, refuse_input, whole_or_nothing, write_report
 from .files import say
+from .guards import check_air
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks
 from .options import add_volume_options, air_hu, search_range, volume_of
 from .pipeline import Inputs, described, register_and_write
@@ -78,10 +79,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
+    refuse_input(options.out, [options.volume])
     check_landmark_options(options)
     shots = shots_of(options)
     masks = mask_names(options.mask) if options.mask else ()
     volume = volume_of(options)
+    check_air(volume, air_hu(options), options.volume)
     xrays = [masked_by_content(xray, masks) for xray in read_xrays(shots, options.init, volume)]
     if options.init == "landmarks":
         from_tags = {xray.name for shot, xray in zip(shots, xrays, strict=True) if shot.camera is None}

@@ -20,8 +20,9 @@ from ..images import (
 )
 from ..overlays import write_grey_png
 from ..render import PROJECTORS, density_of, render, render_labels
-from ..results import whole_file
+from ..results import refuse_input, whole_file
 from .files import say
+from .guards import check_air, finite
 from .options import add_volume_options, air_hu, label_values, volume_of
 
 _ENDINGS = (".nrrd", ".png", ".dcm")
@@ -47,7 +48,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--labels", help="one channel per label: 1,2,3")
     parser.add_argument("--projector", choices=PROJECTORS, default="joseph")
     parser.add_argument(
-        "--step-mm", type=float, help="largest step of the projector trilinear (default: half a voxel)"
+        "--step-mm", type=finite, help="largest step of the projector trilinear (default: half a voxel)"
     )
     parser.add_argument("--out", type=Path, required=True, help="drr.nrrd, drr.png or drr.dcm")
     parser.set_defaults(run=run)
@@ -64,12 +65,14 @@ def run(options: argparse.Namespace) -> int:
             "only .nrrd holds one channel per label", where=options.out, remedy="use --out drr.nrrd"
         )
     if options.step_mm is not None and not options.step_mm > 0:
-        raise InputError(f"--step-mm {options.step_mm:g} is not positive")
+        raise InputError(f"--step-mm {options.step_mm:g} is not positive", remedy="leave it out, or give mm")
     if options.labels and (options.step_mm is not None or options.projector != "joseph"):
         raise InputError(
             "--labels are rendered by the projector joseph", remedy="leave out --projector and --step-mm"
         )
+    refuse_input(options.out, [options.volume, options.camera, *filter(None, [options.segmentation])])
     volume = volume_of(options)
+    check_air(volume, air_hu(options), options.volume)
     camera = _camera(options.camera, volume)
     for note in volume.notes:
         say(f"{volume.name}: {note}")
@@ -86,6 +89,12 @@ def run(options: argparse.Namespace) -> int:
         image = render_labels(labels, density, camera, wanted).numpy()
     else:
         image = render(density, camera, projector=options.projector, step_mm=options.step_mm).numpy()
+    if not image.max() > 0:
+        raise InputError(
+            "the volume does not project into the image",
+            where=options.camera,
+            remedy="check camera_from_patient (patient LPS in mm to camera)",
+        )
     with whole_file(options.out) as staged:
         _write(staged, ending, image, camera, volume.grid.centre_patient)
     print(

@@ -13,6 +13,10 @@ from .se3 import inverse, is_rigid, rotation_angle_deg
 SCHEMA_VERSION = 1
 INTENSITIES = ("transmission", "line_integral")
 
+_SEE_DOCS = "see docs/files.md for the fields"
+_MOST_PIXELS = 1e8  # a film of 35 x 43 cm in 0.05 mm has 60 million
+_DISTANCES_MM = 1.0, 1e5  # a microscope and a room; what lies outside is a wrong unit or a slip
+
 
 @dataclass(frozen=True)
 class CameraFile:
@@ -70,7 +74,7 @@ def camera_from_json(fields: object, path: Path) -> CameraFile:
         InputError: names the file and the field that is missing, malformed or contradictory.
     """
     if not isinstance(fields, dict):
-        raise InputError("a camera file holds one JSON object", where=path)
+        raise InputError("holds no JSON object", where=path, remedy=_SEE_DOCS)
     if fields.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             f"schema_version is {fields.get('schema_version')!r}",
@@ -78,8 +82,9 @@ def camera_from_json(fields: object, path: Path) -> CameraFile:
             remedy=f"this version reads schema_version {SCHEMA_VERSION}",
         )
     size = _numbers(fields, "size", (2,), path, required=True)
-    if (size < 1).any() or (size != size.round()).any():
-        raise InputError(f"size {fields['size']} is not [columns, rows]", where=path)
+    if (size < 1).any() or (size != size.round()).any() or size.prod() > _MOST_PIXELS:
+        what = f"size {fields['size']} is not [columns, rows] of an X-ray"
+        raise InputError(what, where=path, remedy=_SEE_DOCS)
     K = _numbers(fields, "K", (3, 3), path, required=True)
     try:
         check_intrinsics(K)
@@ -213,21 +218,31 @@ def _numbers(
     value = fields.get(name)
     if value is None:
         if required:
-            raise InputError(f"field '{name}' is missing", where=path)
+            raise InputError(f"field '{name}' is missing", where=path, remedy=_SEE_DOCS)
         return None
     try:
         array = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.array(np.nan)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise InputError(f"field '{name}' must be finite numbers of shape {shape or 'one'}", where=path)
+    if array.shape != shape or not np.isfinite(array).all() or not _all_numbers(value):
+        expected = "one finite number" if shape == () else f"finite numbers of shape {shape}"
+        raise InputError(f"field '{name}' is not {expected}", where=path, remedy=_SEE_DOCS)
     return array
+
+
+def _all_numbers(value) -> bool:
+    """Whether a JSON value, or all in its lists, are numbers: numpy takes texts and true for some, too."""
+    if isinstance(value, list):
+        return all(_all_numbers(each) for each in value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _mask(fields: dict, path: Path) -> Path | None:
     mask = fields.get("mask")
-    if mask is not None and not isinstance(mask, str):
-        raise InputError("field 'mask' is not the path of an image", where=path)
+    if mask is not None and (not isinstance(mask, str) or "\0" in mask):
+        raise InputError(
+            "field 'mask' is not the path of an image", where=path, remedy="give it relative to this file"
+        )
     return path.parent / mask if mask else None
 
 
@@ -247,7 +262,7 @@ def _source_to_detector(
 ) -> float | None:
     """The distance from whichever of the two optional fields is there; both must agree with K."""
     if spacing is not None and (spacing <= 0).any():
-        raise InputError("pixel_spacing_mm must be positive", where=path)
+        raise InputError("pixel_spacing_mm must be positive", where=path, remedy="give it in mm")
     if sdd is None and spacing is None:
         return None
     if sdd is None:
@@ -259,8 +274,12 @@ def _source_to_detector(
                 where=path,
             )
         return float(candidates.mean())
-    if sdd <= 0:
-        raise InputError("source_to_detector_mm must be positive", where=path)
+    if not _DISTANCES_MM[0] <= sdd <= _DISTANCES_MM[1]:
+        raise InputError(
+            f"source_to_detector_mm must be positive and no more than {_DISTANCES_MM[1]:g}, not {sdd:g}",
+            where=path,
+            remedy="give the distance in mm",
+        )
     if spacing is not None and not np.allclose(sdd / spacing, [K[0, 0], K[1, 1]], rtol=1e-3):
         expected = sdd / spacing
         raise InputError(

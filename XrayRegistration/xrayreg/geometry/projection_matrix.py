@@ -205,7 +205,8 @@ def _matrices(value: object, path: Path) -> np.ndarray:
     except (TypeError, ValueError):
         P = np.empty(0)
     if P.ndim not in (2, 3) or P.shape[-2:] != (3, 4):
-        raise InputError("its projection matrix is not 3x4 numbers", where=path)
+        what = "its projection matrix is not 3x4 numbers"
+        raise InputError(what, where=path, remedy="see docs/cameras.md for the formats")
     return P.reshape(-1, 3, 4)
 
 

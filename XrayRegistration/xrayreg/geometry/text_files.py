@@ -13,6 +13,8 @@ from ..errors import InputError
 
 _LIMIT_BYTES = 64 * 2**20  # calibrations are kilobytes, an RTK geometry of a whole scan a few megabytes
 
+_SEE_DOCS = "see docs/cameras.md for the formats"
+
 T = TypeVar("T")
 
 
@@ -37,13 +39,12 @@ def read_text(path: Path) -> str:
     """
     content = read_bytes(path, _LIMIT_BYTES + 1)
     if len(content) > _LIMIT_BYTES:
-        raise InputError(f"has more than {_LIMIT_BYTES >> 20} MB: no camera file", where=path)
+        what = f"has more than {_LIMIT_BYTES >> 20} MB: no camera file"
+        raise InputError(what, where=path, remedy=_SEE_DOCS)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(
-            "not a text file", where=path, remedy="see docs/cameras.md for the formats"
-        ) from None
+        raise InputError("not a text file", where=path, remedy=_SEE_DOCS) from None
 
 
 def parse_json(text: str, path: Path) -> object:
@@ -55,7 +56,7 @@ def parse_json(text: str, path: Path) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not a JSON file ({error})", where=path) from None
+        raise InputError(f"not a JSON file ({error})", where=path, remedy=_SEE_DOCS) from None
 
 
 def parse_xml(text: str, path: Path) -> ElementTree.Element:
@@ -69,7 +70,7 @@ def parse_xml(text: str, path: Path) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, RecursionError) as error:
-        raise InputError(f"not an XML file ({error})", where=path) from None
+        raise InputError(f"not an XML file ({error})", where=path, remedy=_SEE_DOCS) from None
 
 
 def chosen(cameras: Sequence[T] | np.ndarray, index: int | None, path: Path) -> T:
@@ -79,7 +80,7 @@ def chosen(cameras: Sequence[T] | np.ndarray, index: int | None, path: Path) -> 
         InputError: if there is none, or several and none is chosen, or no such one.
     """
     if len(cameras) == 0:
-        raise InputError("holds no camera", where=path)
+        raise InputError("holds no camera", where=path, remedy=_SEE_DOCS)
     if index is None and len(cameras) > 1:
         raise InputError(
             f"holds {len(cameras)} cameras",

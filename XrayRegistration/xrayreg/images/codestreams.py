@@ -35,6 +35,19 @@ def codestream_of(data: bytes) -> Codestream | None:
     return None
 
 
+def is_broken_jpeg(data: bytes) -> bool:
+    """Whether the headers of a JPEG stream do not follow each other up to its first scan (T.81, B.1.1).
+
+    GDCM ends the whole process on some such streams.
+    """
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] == _SCAN:
+            return False
+        at += 1 if data[at + 1] == 0xFF else 2 + _u16(data, at + 2)
+    return data[:2] == b"\xff\xd8"
+
+
 def _jpeg(data: bytes, at: int) -> Codestream | None:
     if len(data) < at + 6:
         return None

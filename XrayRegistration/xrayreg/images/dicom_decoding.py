@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from ..errors import InputError
-from .codestreams import Codestream, codestream_of, decoded_12_bit
+from .codestreams import Codestream, codestream_of, decoded_12_bit, is_broken_jpeg
 from .dicom_tags import has_value, number, positive, tag_name
 
 MOST_PIXELS = 100_000_000
@@ -238,8 +238,8 @@ def _checked_codestream(compressed: bytes, syntax, layout: dict, where: Path) ->
     if syntax not in _JPEG:
         return None
     stream = codestream_of(compressed)
-    if stream is None:
-        raise _cannot_decode(syntax, "no image is found in it", where)
+    if stream is None or is_broken_jpeg(compressed):
+        raise _cannot_decode(syntax, "no whole image is found in it", where)
     if (stream.rows, stream.columns, stream.samples) != (layout["rows"], layout["columns"], 1):
         raise InputError(
             f"the compressed image has {stream.rows} rows x {stream.columns} columns of {stream.samples} "

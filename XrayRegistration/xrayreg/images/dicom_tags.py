@@ -1,10 +1,10 @@
 """Reading single DICOM attributes, with errors that name the file, the tag and what to do."""
 
 import math
-import zlib
 from pathlib import Path
 
 import pydicom
+from pydicom import datadict
 from pydicom.datadict import tag_for_keyword
 
 from ..errors import InputError
@@ -13,6 +13,7 @@ from .deflated_files import check_unpacked_size
 USE_CAMERA_FILE = "give its geometry by hand (--geometry) or in a camera file (--camera)"
 
 _EXPORT = "export the file again"
+_GROUPS_READ = (0x0008, 0x0018, 0x0020, 0x0028, 0x0054, 0x3002, 0x5200)
 _EXPECTED = "give a DICOM file; X-rays may also be PNG, TIFF, NRRD, NIfTI or MetaImage with a camera file"
 
 
@@ -26,7 +27,8 @@ def read_dataset(path: Path, **options) -> pydicom.Dataset:
     """`pydicom.dcmread`, also for files without preamble; ``options`` are passed on.
 
     Raises:
-        InputError: if the file is missing, holds no DICOM object, or unpacks to too much.
+        InputError: if the file is missing, holds no DICOM object or unpacks to too much, or a tag that
+            matters cannot be decoded.
     """
     try:
         check_unpacked_size(Path(path))
@@ -34,14 +36,40 @@ def read_dataset(path: Path, **options) -> pydicom.Dataset:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError("no such file", where=path) from None
-    except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zlib.error) as error:
-        raise InputError(f"cannot be read as DICOM ({error})", where=path, remedy=_EXPECTED) from None
+        raise InputError("no such file", where=path, remedy="check the path") from None
+    except Exception as error:  # a damaged file makes pydicom raise whatever its parsers meet
+        raise InputError(
+            f"cannot be read as DICOM ({_reason(error)})", where=path, remedy=_EXPECTED
+        ) from None
+    _decode(dataset, path)
     if "SOPClassUID" not in dataset:
         raise InputError(
             f"no DICOM object: {tag_name('SOPClassUID')} is missing", where=path, remedy=_EXPECTED
         )
     return dataset
+
+
+def _decode(dataset: pydicom.Dataset, path: Path) -> None:
+    """Decode what pydicom would decode when it is asked for, so that all damage shows here.
+
+    Tags that the program never reads (of the patient, private, overlays) may be damaged.
+    """
+    for tag in [tag for tag in list(dataset.keys()) if tag.group in _GROUPS_READ]:
+        try:
+            element = dataset[tag]
+        except Exception as error:  # as above
+            name = datadict.keyword_for_tag(tag) or "an unknown tag"
+            raise InputError(
+                f"{name} ({tag.group:04X},{tag.element:04X}) cannot be decoded ({_reason(error)})",
+                where=path,
+                remedy="the file is damaged: copy or export it again",
+            ) from None
+        for item in element.value if element.VR == "SQ" else ():
+            _decode(item, path)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def has_value(dataset: pydicom.Dataset, keyword: str) -> bool:

@@ -38,4 +38,7 @@ def write_drr_nrrd(path: str | Path, image: np.ndarray, camera: Camera) -> None:
         result.SetSpacing(spacing.tolist())
         result.SetDirection((patient_from_image[:3, :3] / spacing).ravel().tolist())
         result.SetOrigin(patient_from_image[:3, 3].tolist())
-    SimpleITK.WriteImage(result, str(path), useCompression=True)
+    try:
+        SimpleITK.WriteImage(result, str(path), useCompression=True)
+    except RuntimeError:  # ITK does not say why
+        raise InputError("cannot be written", where=path, remedy="check the folder and free space") from None

@@ -63,10 +63,10 @@ def read_geometry_file(path: str | Path) -> GeometryFile:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise InputError("no such file", where=path, remedy="check --geometry") from None
-    except ValueError as error:
-        raise InputError(f"not a JSON file ({error})", where=path) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not a JSON file ({error})", where=path, remedy="see docs/files.md") from None
     if not isinstance(content, dict):
-        raise InputError("a geometry file holds one JSON object", where=path)
+        raise InputError("a geometry file holds one JSON object", where=path, remedy="see docs/files.md")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
             f"schema_version is {content.get('schema_version')!r}",
@@ -125,11 +125,11 @@ def _checked(name: str, value: object, path: Path) -> object:
         return _one_of(name, value, _SIDES, path)
     count = 2 if name == "pixel_spacing_mm" else 1
     values = value if count == 2 and isinstance(value, list) else [value]
-    numeric = all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in values)
+    numeric = all(isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < 1e9 for x in values)
     if len(values) != count or not numeric or (name.endswith("_mm") and min(values) <= 0):
         kind = "two positive numbers [column, row]" if count == 2 else "a number"
         kind = "a positive number" if count == 1 and name.endswith("_mm") else kind
-        raise InputError(f"{name} is {value!r}, not {kind}", where=path)
+        raise InputError(f"{name} is {value!r}, not {kind}", where=path, remedy="correct it")
     return tuple(map(float, values)) if count == 2 else float(values[0])
 
 

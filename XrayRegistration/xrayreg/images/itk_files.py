@@ -22,6 +22,9 @@ from .volume import Grid
 
 ITK_SUFFIXES = (*NIFTI_SUFFIXES, ".nrrd", ".nhdr", ".mha", ".mhd")
 
+_LONGEST_FIELD = 1000
+_LONGEST_HEADER_LINE = 1 << 20
+_DIMENSIONS = (b"2", b"3", b"4")
 _SAVE_FROM_SLICER = "save it again from 3D Slicer"
 
 
@@ -107,10 +110,38 @@ def read_itk_picture(path: Path) -> np.ndarray:
     return array.reshape(array.shape[-2:])
 
 
+def _entries(reader: SimpleITK.ImageFileReader, path: Path) -> dict[str, str]:
+    try:
+        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    except (TypeError, UnicodeError):
+        what = "its header holds letters that are not UTF-8"
+        raise InputError(what, where=path, remedy=_SAVE_FROM_SLICER) from None
+
+
+def _check_header_text(path: Path) -> None:
+    """Refuse headers on which ITK's readers crash: NRRD fields and MetaImage dimensions of absurd size."""
+    suffix = suffix_of(path, (".nrrd", ".nhdr", ".mha", ".mhd"))
+    if suffix is None:
+        return
+    with path.open("rb") as file:
+        while line := file.readline(_LONGEST_HEADER_LINE).rstrip(b"\r\n"):
+            key, _, value = line.partition(b"=")
+            if suffix in (".mha", ".mhd") and key.strip() == b"ElementDataFile":
+                return
+            if suffix in (".mha", ".mhd") and key.strip() == b"NDims" and value.strip() not in _DIMENSIONS:
+                shown = value.strip()[:20].decode(errors="replace")
+                what = f"MetaImage field NDims is {shown}, not 2 to 4"
+                raise InputError(what, where=path, remedy=_SAVE_FROM_SLICER)
+            if suffix in (".nrrd", ".nhdr") and len(line) > _LONGEST_FIELD and b":=" not in line:
+                what = f"its header has a line of more than {_LONGEST_FIELD} letters that is no key and value"
+                raise InputError(what, where=path, remedy=_SAVE_FROM_SLICER)
+
+
 def _open(path: Path) -> SimpleITK.ImageFileReader:
     """A reader that knows the header; the header's claims are checked before ITK allocates anything."""
     if not path.is_file():
-        raise InputError("no such file", where=path)
+        raise InputError("no such file", where=path, remedy="check the path")
+    _check_header_text(path)
     header = None if suffix_of(path, NIFTI_SUFFIXES) else read_header(path)
     if header is not None and suffix_of(path, ITK_SUFFIXES) in (".mha", ".mhd"):
         check_metaimage_size(header.fields, path)
@@ -127,6 +158,9 @@ def _open(path: Path) -> SimpleITK.ImageFileReader:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from None
+    if not min(reader.GetSpacing()) > 0:  # ITK would turn the axis round
+        shown = " x ".join(f"{mm:g}" for mm in reader.GetSpacing())
+        raise InputError(f"its spacing is {shown} mm, not positive", where=path, remedy=_SAVE_FROM_SLICER)
     check_size(reader.GetSize(), path)
     if data is not None:
         _check_amount(reader, header, data, path)
@@ -147,7 +181,7 @@ def _check_amount(reader: SimpleITK.ImageFileReader, header: Header, data: Path,
 
 def _entries(reader: SimpleITK.ImageFileReader, path: Path) -> dict[str, str]:
     try:
-        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+        return _entries(reader, path)
     except (TypeError, UnicodeError):
         raise InputError("its header is no text", where=path, remedy=_SAVE_FROM_SLICER) from None
 

@@ -28,17 +28,19 @@ def read_names(path: str | Path) -> dict[int, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read as text ({error})", where=path) from None
+        raise InputError(f"cannot be read as text ({error})", where=path, remedy="save it in UTF-8") from None
     readers = {".json": _pairs_of_json, ".ctbl": _pairs_of_color_table}
     names: dict[int, str] = {}
     for place, label, name in readers.get(path.suffix.lower(), _pairs_of_csv)(text, path):
         try:
             value = int(label)
         except (TypeError, ValueError):
-            raise InputError(f"id '{label}' is no integer", where=f"{path} {place}") from None
+            what = f"id '{label}' is no integer"
+            raise InputError(what, where=f"{path} {place}", remedy="number labels from 1") from None
         name = str(name or "").strip()
         if value != 0 and names.setdefault(value, name) != name:
-            raise InputError(f"id {value} has two names, {names[value]} and {name}", where=f"{path} {place}")
+            what = f"id {value} has two names, {names[value]} and {name}"
+            raise InputError(what, where=f"{path} {place}", remedy="keep one")
     return names
 
 

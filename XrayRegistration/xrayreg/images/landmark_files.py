@@ -64,7 +64,9 @@ def read_landmarks2d(path: str | Path) -> dict[str, dict[str, tuple[float, float
     except FileNotFoundError:
         raise InputError("no such file", where=path, remedy="check the path") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot be read as CSV ({error})", where=path) from None
+        raise InputError(
+            f"cannot be read as CSV ({error})", where=path, remedy="save it as CSV in UTF-8"
+        ) from None
     header = rows[0][1] if rows else []
     missing = [name for name in _COLUMNS if name not in header]
     if missing:

@@ -37,7 +37,7 @@ def read_markups(path: str | Path) -> tuple[Markup, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("no such file", where=path, remedy="check the path") from None
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"not a JSON file ({error})", where=path, remedy=_SAVE_FROM_SLICER) from None
     entries = content.get("markups") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
@@ -56,7 +56,7 @@ def _markup(entry: dict, number: int, stem: str, path: Path) -> Markup:
     where = f"{path} markups[{number}]"
     if not isinstance(entry, dict):
         raise InputError("is no JSON object", where=where, remedy=_SAVE_FROM_SLICER)
-    kind = _KIND_OF_TYPE.get(entry.get("type"))
+    kind = _KIND_OF_TYPE.get(str(entry.get("type")))
     if kind is None:
         raise InputError(
             f"type is {entry.get('type')!r}", where=where, remedy=f"supported are {', '.join(_KIND_OF_TYPE)}"
@@ -92,12 +92,15 @@ def _markup(entry: dict, number: int, stem: str, path: Path) -> Markup:
 def _placed_points(entry: dict, where: str) -> list[tuple[np.ndarray, str]]:
     """Position (3,) as stored and label of each defined control point."""
     result = []
-    for number, point in enumerate(entry.get("controlPoints") or ()):
+    points = entry.get("controlPoints") or []
+    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+        raise InputError("field 'controlPoints' is no list of points", where=where, remedy=_SAVE_FROM_SLICER)
+    for number, point in enumerate(points):
         if point.get("positionStatus", "defined") != "defined":
             continue
         try:
             position = np.array(point["position"], dtype=float)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             position = np.array(np.nan)
         if position.shape != (3,) or not np.isfinite(position).all():
             raise InputError(

@@ -89,7 +89,11 @@ class Volume:
     def __post_init__(self):
         _check_shape(self.hu, self.grid, self.name)
         if not np.isfinite(self.hu).all():
-            raise InputError("the volume holds NaN or infinite values", where=self.name)
+            raise InputError(
+                "the volume holds NaN or infinite values",
+                where=self.name,
+                remedy="replace them, by -1000 where there is nothing",
+            )
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ def line_integrals_from_transmission(
     """
     beam = float(np.percentile(transmission[mask], 99.9)) if beam is None else beam
     if not beam > 0:
-        raise InputError("the X-ray is black: no pixel has a positive intensity", where=where)
+        what = "the X-ray is black: no pixel has a positive intensity"
+        raise InputError(what, where=where, remedy="check that it is the right file, and its mask")
     return -np.log(np.maximum(transmission / beam, 1e-3)).astype(np.float32)
 
 

@@ -85,13 +85,13 @@ def anatomy_box(
     """
     in_camera = density.grid.corners_patient @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
     corners = camera.moved(np.eye(4)).project(in_camera.reshape(-1, 3))
-    if np.isnan(corners).any():  # the source is inside or beside the box: every pixel may see it
-        return (0, 0), camera.size
+    if np.isnan(corners).any() and not np.isnan(corners).all():
+        return (0, 0), camera.size  # the source is inside or beside the box: every pixel may see it
     low, high = corners.min(axis=0), corners.max(axis=0)
     low, high = low - margin * (high - low), high + margin * (high - low)
     end = np.array(camera.size)
-    low, high = np.clip(np.floor(low), 0, end).astype(int), np.clip(np.ceil(high) + 1, 0, end).astype(int)
-    if (high - low < _FEWEST).any():
+    low, high = np.clip(np.floor(low), 0, end), np.clip(np.ceil(high) + 1, 0, end)
+    if not (high - low >= _FEWEST).all():  # NaN: all of it is behind the source
         raise InputError(
             "the volume does not project into the X-ray from the start pose",
             where=name,

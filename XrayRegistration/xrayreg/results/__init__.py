@@ -7,7 +7,7 @@ files by the same functions.
 from .deidentify import deidentified, nameless
 from .dicom import write_dicom
 from .files import Drawing, draw, write_overlay, write_registration, write_transform
-from .folders import refuse_file, whole_file, whole_or_nothing
+from .folders import refuse_file, refuse_input, whole_file, whole_or_nothing
 from .html import figure, page, row, table, verdict
 from .outcome import Outcome, Review, software_json
 from .registration_json import registration_json
@@ -23,6 +23,7 @@ __all__ = [
     "nameless",
     "page",
     "refuse_file",
+    "refuse_input",
     "registration_json",
     "row",
     "software_json",

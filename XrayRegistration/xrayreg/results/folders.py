@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,13 @@ def refuse_file(out: Path) -> None:
     for place in (out, *out.absolute().parents):
         if place.exists() and not place.is_dir():
             raise InputError("is a file, not a folder", where=place, remedy="choose another folder (--out)")
+
+
+def refuse_input(out: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError if the output would take the place of an input, or lie in a folder of slices."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise InputError("is an input, too", where=out, remedy="choose another place (--out)")
 
 
 @contextmanager
@@ -50,6 +57,8 @@ def whole_file(out: Path) -> Iterator[Path]:
     """A path of the same ending to write to; moved to ``out`` only if the block ends without an error."""
     if not out.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=out, remedy="make it, or choose another (--out)")
+    if out.is_dir():
+        raise InputError("is a folder, not a file", where=out, remedy="choose another file (--out)")
     with tempfile.TemporaryDirectory(prefix=".xrayreg-", dir=out.absolute().parent) as folder:
         staged = Path(folder) / out.name
         yield staged
