@@ -110,14 +110,6 @@ def read_itk_picture(path: Path) -> np.ndarray:
     return array.reshape(array.shape[-2:])
 
 
-def _entries(reader: SimpleITK.ImageFileReader, path: Path) -> dict[str, str]:
-    try:
-        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
-    except (TypeError, UnicodeError):
-        what = "its header holds letters that are not UTF-8"
-        raise InputError(what, where=path, remedy=_SAVE_FROM_SLICER) from None
-
-
 def _check_header_text(path: Path) -> None:
     """Refuse headers on which ITK's readers crash: NRRD fields and MetaImage dimensions of absurd size."""
     suffix = suffix_of(path, (".nrrd", ".nhdr", ".mha", ".mhd"))
@@ -181,7 +173,7 @@ def _check_amount(reader: SimpleITK.ImageFileReader, header: Header, data: Path,
 
 def _entries(reader: SimpleITK.ImageFileReader, path: Path) -> dict[str, str]:
     try:
-        return _entries(reader, path)
+        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
     except (TypeError, UnicodeError):
         raise InputError("its header is no text", where=path, remedy=_SAVE_FROM_SLICER) from None
 
