@@ -68,6 +68,12 @@ def test_a_value_that_is_none_of_its_kind_names_the_tag(xray, reader, tag, vr, v
     assert f"({tag[0]:04X},{tag[1]:04X})" in line
 
 
+def test_a_shutter_whose_shape_is_a_number(xray):
+    assert "ShutterShape (0018,1600) is 100000" in refusal(
+        read_xray, with_raw(xray, (0x0018, 0x1600), "IS", b"100000")
+    )
+
+
 def test_damage_in_tags_that_are_not_read_does_not_matter(xray):
     assert read_xray(with_raw(xray, (0x0010, 0x1010), "FD", b"12345")).camera.size == (9, 8)
 

@@ -43,6 +43,7 @@ from xrayreg.register import RegisteredView
 from xrayreg.results import write_transform
 
 TOLERANCE_MM = 1e-6
+ANGLES_OF_32_BIT_MM = 2e-4  # 4e-7 rad on an arm of up to 300 mm, magnified up to 1.6 times
 
 # --- Random things ---
 
@@ -251,7 +252,7 @@ def test_markups_keep_every_digit_in_either_frame(tmp_path_factory, points, syst
     st.tuples(numbers(0.1, 1), numbers(0.1, 1)),
 )
 def test_an_xray_comes_back_from_dicom(tmp_path_factory, primary, secondary, columns, rows, spacing):
-    """16 characters are 13 digits or more: 1e-9 degrees and mm, 1e-8 mm on the detector."""
+    """Distances have 13 digits or more; angles are 32 bit floats."""
     path = tmp_path_factory.getbasetemp() / "x.dcm"
     carm = CArm(1123.456789, 765.4321, primary, secondary, isocenter=(5.0, -7.0, 9.0))
     image = np.random.default_rng(0).integers(1000, 2000, (12, 10), dtype=np.uint16)
@@ -260,16 +261,16 @@ def test_an_xray_comes_back_from_dicom(tmp_path_factory, primary, secondary, col
     read = read_dicom_xray(path, carm.isocenter)
     camera = carm.camera((10, 12), spacing)
     for point in np.array([[5.0, -7.0, 9.0], [40.0, 10.0, -60.0], [-80.0, 55.0, 30.0]]):
-        same_on_detector(camera, read.camera, point)
+        same_on_detector(camera, read.camera, point, within=ANGLES_OF_32_BIT_MM)
     assert np.unravel_index(read.line_integrals.argmax(), image.shape) == (2, 3)
 
 
 @given(numbers(-179, 179), numbers(-80, 80), numbers(-30, 30))
 def test_the_detectors_turn_comes_back_to_32_bit(tmp_path_factory, primary, secondary, tertiary):
-    """A 32 bit float of up to 30 degrees is off by 1e-6 degrees at most, 2e-8 rad: 1e-5 mm at 500 mm."""
+    """A 32 bit float of up to 180 degrees is off by 8e-6 degrees, 1.3e-7 rad; three of them may add."""
     path = tmp_path_factory.getbasetemp() / "t.dcm"
     carm = CArm(1100.0, 700.0, primary, secondary, tertiary)
     write_dicom_xray(path, np.full((12, 10), 1000, np.uint16), carm, (0.4, 0.4))
     camera = carm.camera((10, 12), (0.4, 0.4))
     for point in np.array([[0.0, 0.0, 0.0], [100.0, -50.0, 120.0]]):
-        same_on_detector(camera, read_dicom_xray(path).camera, point, within=1e-5)
+        same_on_detector(camera, read_dicom_xray(path).camera, point, within=ANGLES_OF_32_BIT_MM)

@@ -79,8 +79,10 @@ def shutters_of(dataset: pydicom.Dataset, where: Path) -> tuple[Shutter, ...]:
     """
     result = []
     for kind in ("Shutter", "Collimator"):
-        shapes = dataset.get(f"{kind}Shape") or ()
-        shapes = (shapes,) if isinstance(shapes, str) else tuple(shapes)
+        shapes = dataset.get(f"{kind}Shape") or []
+        shapes = (
+            tuple(shapes) if isinstance(shapes, (list, tuple, pydicom.multival.MultiValue)) else (shapes,)
+        )
         for shape in shapes:
             if shape == "RECTANGULAR":
                 result.append(_rectangle(dataset, kind, where))

@@ -14,6 +14,7 @@ _NRRD_SPACES = {
     "left-posterior-superior", "lps", "right-anterior-superior", "ras", "left-anterior-superior", "las",
 }  # fmt: skip
 _MM = ("mm", "millimeter", "millimeters", "millimetre", "millimetres")
+_STRAIGHT, _AWRY = 0.9, 0.1  # of a unit vector: 26 degrees off a direction, 6 past a right angle
 _FROM_LETTERS = (
     ("R", "L"),
     ("A", "P"),
@@ -136,7 +137,7 @@ def check_metaimage_place(fields: dict[str, str], path: Path) -> None:
         return
     # By the format's own text the letters tell where axes run to, by ITK where they come from.
     code = "".join(_from_letter(axis) for axis in matrix)
-    if letters not in (code, code.translate(str.maketrans("RLAPIS", "LRPASI"))):
+    if not (_name(letters, matrix) or _name(letters.translate(str.maketrans("RLAPIS", "LRPASI")), matrix)):
         raise InputError(
             f"MetaImage fields AnatomicalOrientation {letters} and TransformMatrix ({code}) contradict "
             "each other",
@@ -153,6 +154,20 @@ def _matrix(fields: dict[str, str]) -> np.ndarray | None:
     except ValueError:
         return None
     return values.reshape(3, 3) if values.size == 9 else None
+
+
+def _name(letters: str, matrix: np.ndarray) -> bool:
+    """Whether the letters say where the axes come from.
+
+    Oblique axes may share their nearest direction, and the letters are three different ones: there they need
+    only not say the reverse.
+    """
+    for letter, axis in zip(letters, matrix, strict=True):
+        along = next(n for n, pair in enumerate(_FROM_LETTERS) if letter in pair)
+        component = axis[along] * (1 if letter == _FROM_LETTERS[along][0] else -1)
+        if component < (_STRAIGHT if np.abs(axis).max() > _STRAIGHT else -_AWRY):
+            return False
+    return True
 
 
 def _from_letter(axis: np.ndarray) -> str:
