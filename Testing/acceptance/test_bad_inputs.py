@@ -55,6 +55,29 @@ def test_it_is_refused_and_nothing_is_written(case: BadCase, good, tmp_path, mon
         assert contents(folder) == before
 
 
+FILES = ("volume", "xray", "camera", "segmentation", "names", "plan", "landmarks2d", "landmarks3d")
+
+
+@pytest.mark.parametrize(
+    "case", [*VOLUMES, *SEGMENTATIONS, *XRAYS, *CAMERAS, *POINTS], ids=lambda case: case.name
+)
+def test_check_tells_about_it_and_writes_nothing(case: BadCase, good, tmp_path, monkeypatch, capfd):
+    """`xrayreg check` reports on all inputs, whatever one of them is."""
+    folder = tmp_path / "in"
+    shutil.copytree(good, folder)
+    inputs = {**GOOD, **case.make(folder)}
+    monkeypatch.chdir(folder)
+    before = contents(folder)
+    capfd.readouterr()
+    code = main(["check", *(inputs[name] for name in FILES if inputs.get(name))])
+    out, err = capfd.readouterr()
+    assert code in (0, 2)
+    assert out or err
+    assert all(line.startswith("xrayreg: ") for line in err.splitlines())
+    assert not any(secret in out + err for secret in _SECRETS)
+    assert contents(folder) == before
+
+
 def test_the_cases_are_spoiled_in_one_thing_only(good, tmp_path, monkeypatch, xrayreg, at_start):
     """What the table calls good is good: else everything would be refused for another reason."""
     monkeypatch.chdir(good)
