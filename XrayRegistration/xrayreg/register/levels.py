@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..geometry import Camera
+from ..geometry import Camera, apply
 from ..images import Xray
 from ..render import Density
 from ..similarity import Comparison, Term
@@ -60,8 +60,9 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
         motions: (4, 4) each, of the anatomy since the X-ray's start pose: all that will be tried.
 
     Raises:
-        InputError: if the volume does not project onto unmasked pixels.
+        InputError: if the volume does not project onto unmasked pixels, or the source starts inside it.
     """
+    _check_source(xray, density)
     poses = xray.camera.camera_from_patient @ np.stack(motions)
     first, size = anatomy_box(xray.camera, poses, density, level.margin, xray.name)
     _, alone = anatomy_box(xray.camera, poses[:1], density, level.margin, xray.name)
@@ -73,6 +74,16 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
     if not mask.any():
         raise InputError("the mask leaves no pixel to compare", where=xray.name)
     return LevelView(small.camera, image, mask, Comparison(image, mask, level.terms))
+
+
+def _check_source(xray: Xray, density: Density) -> None:
+    index = apply(density.grid.index_from_patient, xray.camera.source_patient)
+    if ((index > -0.5) & (index < np.array(density.grid.size) - 0.5)).all():
+        raise InputError(
+            "the start pose puts the X-ray source inside the volume",
+            where=xray.name,
+            remedy="check the start pose (mm, patient LPS to camera)",
+        )
 
 
 def anatomy_box(
