@@ -1,5 +1,6 @@
 """The sample of the Sample Data module: offered, loaded by a click, ready to register."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import phantom
@@ -19,6 +20,8 @@ def case(files, monkeypatch):
     views = [SimpleNamespace(path=path) for path in files.xrays]
     monkeypatch.setattr(evaluate, "fetch_demo_case", lambda: fetched)
     monkeypatch.setattr(evaluate, "write_demo_views", lambda volume, folder: views)
+    plan = [replace(each, points=each.points - each.points[0] + phantom.CENTRE) for each in evaluate.PLAN]
+    monkeypatch.setattr(evaluate, "PLAN", tuple(plan))
 
 
 @pytest.fixture

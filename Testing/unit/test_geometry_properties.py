@@ -15,6 +15,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from random_motions import motions, numbers, vectors
 from xrayreg.geometry import (
+    PATIENT_POSITIONS,
     Camera,
     CameraFile,
     CArm,
@@ -33,6 +34,7 @@ from xrayreg.geometry import (
 )
 from xrayreg.images import (
     Markup,
+    Turn,
     Xray,
     read_dicom_xray,
     read_markups,
@@ -252,7 +254,7 @@ def test_markups_keep_every_digit_in_either_frame(tmp_path_factory, points, syst
     st.tuples(numbers(0.1, 1), numbers(0.1, 1)),
 )
 def test_an_xray_comes_back_from_dicom(tmp_path_factory, primary, secondary, columns, rows, spacing):
-    """Distances have 13 digits or more; angles are 32 bit floats."""
+    """Distances and angles about the patient have 13 digits or more."""
     path = tmp_path_factory.getbasetemp() / "x.dcm"
     carm = CArm(1123.456789, 765.4321, primary, secondary, isocenter=(5.0, -7.0, 9.0))
     image = np.random.default_rng(0).integers(1000, 2000, (12, 10), dtype=np.uint16)
@@ -261,7 +263,33 @@ def test_an_xray_comes_back_from_dicom(tmp_path_factory, primary, secondary, col
     read = read_dicom_xray(path, carm.isocenter)
     camera = carm.camera((10, 12), spacing)
     for point in np.array([[5.0, -7.0, 9.0], [40.0, 10.0, -60.0], [-80.0, 55.0, 30.0]]):
-        same_on_detector(camera, read.camera, point, within=ANGLES_OF_32_BIT_MM)
+        same_on_detector(camera, read.camera, point)
+    assert np.unravel_index(read.line_integrals.argmax(), image.shape) == (2, 3)
+
+
+@given(
+    numbers(-179, 179),
+    numbers(-80, 80),
+    st.sampled_from(PATIENT_POSITIONS),
+    st.builds(Turn, st.integers(0, 3), st.booleans()),
+    st.tuples(numbers(0.1, 1), numbers(0.1, 1)),
+    st.tuples(numbers(-5, 20), numbers(-5, 20)),
+)
+def test_the_field_of_view_may_be_turned_flipped_and_cropped(
+    tmp_path_factory, primary, secondary, position, turn, spacing, middle
+):
+    """However the patient lies. Lengths on the detector are written as decimals of 16 characters."""
+    path = tmp_path_factory.getbasetemp() / "f.dcm"
+    carm = CArm(1123.456789, 765.4321, primary, secondary, isocenter=(5.0, -7.0, 9.0))
+    image = np.random.default_rng(0).integers(1000, 2000, (12, 10), dtype=np.uint16)
+    image[2, 3] = 50
+    write_dicom_xray(
+        path, image, carm, spacing, field_of_view=turn, patient_position=position, principal_point=middle
+    )
+    read = read_dicom_xray(path, carm.isocenter)
+    camera = carm.camera((10, 12), spacing, middle)
+    for point in np.array([[5.0, -7.0, 9.0], [40.0, 10.0, -60.0], [-80.0, 55.0, 30.0]]):
+        same_on_detector(camera, read.camera, point)
     assert np.unravel_index(read.line_integrals.argmax(), image.shape) == (2, 3)
 
 

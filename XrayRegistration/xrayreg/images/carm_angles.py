@@ -22,6 +22,7 @@ from .run_motion import offset_of_frame
 
 _AGREE_DEG = 0.5  # angles about the patient and about the equipment may differ by this much
 _STRAIGHT_DEG = 0.01  # a beam that meets the detector at a right angle: 0.2 mm at 1 m
+_ROUNDING_DEG = 1e-4  # angles about the equipment have 32 bits; a turn below this is theirs
 _PRIMARY, _SECONDARY = "PositionerPrimaryAngle", "PositionerSecondaryAngle"
 _ISOCENTER = ("PositionerIsocenterPrimaryAngle", "PositionerIsocenterSecondaryAngle")
 _TURN = "PositionerIsocenterDetectorRotationAngle"
@@ -190,6 +191,8 @@ def _combined(
         mounted = detector_turn_deg(about_equipment, position, primary, secondary)
     feet_first = is_feet_first(position)
     tertiary = (mounted - (180.0 if feet_first else 0.0) + 180.0) % 360.0 - 180.0
+    if abs(tertiary) < _ROUNDING_DEG:
+        tertiary = 0.0
     return Angles(primary, secondary, tertiary, feet_first, notes)
 
 
