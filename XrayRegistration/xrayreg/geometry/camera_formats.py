@@ -30,9 +30,9 @@ def read_camera_file(
     and `path#specimen/number/body` one of DeepFluoro's. docs/cameras.md says what each format holds.
 
     Args:
-        size: (columns, rows) of the image, or what finds it out, for formats that do not say it. isocenter:
-        (3,) patient LPS, mm: the middle of the volume's box, to which xvr's poses refer, and a point
-            between source and detector, which a projection matrix needs.
+        size: (columns, rows) of the image, or what finds it out, for formats that do not say it.
+        isocenter: (3,) patient LPS, mm: the middle of the volume's box, to which xvr's poses refer, and a
+            point between source and detector, which a projection matrix needs.
 
     Raises:
         InputError: names the file and what is missing, malformed or contradictory.
