@@ -74,6 +74,12 @@ def test_a_shutter_whose_shape_is_a_number(xray):
     )
 
 
+@pytest.mark.parametrize("reader", [read_xray, geometry_found])
+def test_a_sequence_that_is_a_number(xray, reader):
+    line = refusal(reader, with_raw(xray, (0x0018, 0x9462), "US", b"\x07\x00\x08\x00"))
+    assert "IsocenterReferenceSystemSequence (0018,9462) is no sequence" in line
+
+
 def test_damage_in_tags_that_are_not_read_does_not_matter(xray):
     assert read_xray(with_raw(xray, (0x0010, 0x1010), "FD", b"12345")).camera.size == (9, 8)
 
@@ -185,3 +191,23 @@ def test_control_characters_and_lengths_of_values_do_not_reach_the_terminal(tmp_
     path = tmp_path / "l.csv"
     path.write_text("view,label,u,v\nfrontal,p,\x1b[31m" + "a" * 5000 + ",1\n")
     assert "u is '" in refusal(read_landmarks2d, path)
+
+
+@pytest.mark.parametrize("name", ["%s%n", "slice%03d.raw 1 9 1", "LIST"])
+def test_voxels_in_files_that_a_pattern_names(tmp_path, name):
+    """ITK hands the pattern to printf; this one made it write to wherever it pleased."""
+    assert "several files" in refusal(read_volume, a_metaimage(tmp_path, name))
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    assert "which is not there" in refusal(read_volume, a_metaimage(tmp_path, "a" * 600))
+
+
+def a_metaimage(folder, data: str):
+    """The header of a MetaImage whose voxels are in another file."""
+    path = folder / "v.mhd"
+    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(path))
+    header = path.read_text()
+    path.write_text(header.replace("ElementDataFile = v.raw", f"ElementDataFile = {data}"))
+    assert data in path.read_text()
+    return path

@@ -105,7 +105,7 @@ NOWHERE = {"space": None, "space_origin": None, "space_directions": None}
         (mha, "ct.mha", {"TransformMatrix": None}, "MetaImage field TransformMatrix is missing"),
         (mha, "ct.mha", {"Offset": None}, "MetaImage field Offset is missing"),
         (mha, "ct.mha", {"ElementSpacing": None}, "MetaImage field ElementSpacing is missing"),
-        (mha, "ct.mha", {"ElementSpacing": "1 0 3"}, "cannot be read"),
+        (mha, "ct.mha", {"ElementSpacing": "1 0 3"}, "its spacing is 1 x 0 x 3 mm, not positive"),
         (
             mha,
             "ct.mha",

@@ -64,7 +64,12 @@ def _decode(dataset: pydicom.Dataset, path: Path) -> None:
                 where=path,
                 remedy="the file is damaged: copy or export it again",
             ) from None
-        for item in element.value if element.VR == "SQ" else ():
+        is_sequence = element.VR == "SQ"
+        if not is_sequence and datadict.dictionary_has_tag(tag) and datadict.dictionary_VR(tag) == "SQ":
+            raise InputError(
+                f"{tag_name(datadict.keyword_for_tag(tag))} is no sequence", where=path, remedy=_EXPORT
+            )
+        for item in element.value if is_sequence else ():
             _decode(item, path)
 
 

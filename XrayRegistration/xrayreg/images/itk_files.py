@@ -137,13 +137,7 @@ def _open(path: Path) -> SimpleITK.ImageFileReader:
     header = None if suffix_of(path, NIFTI_SUFFIXES) else read_header(path)
     if header is not None and suffix_of(path, ITK_SUFFIXES) in (".mha", ".mhd"):
         check_metaimage_size(header.fields, path)
-    data = None if header is None else voxel_file(header, path)
-    if data is not None and not data.is_file():
-        raise InputError(
-            f"its voxels should be in the file {data.name}, which is not there",
-            where=path,
-            remedy="copy both files",
-        )
+    data = None if header is None else _voxels_in(header, path)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -157,6 +151,24 @@ def _open(path: Path) -> SimpleITK.ImageFileReader:
     if data is not None:
         _check_amount(reader, header, data, path)
     return reader
+
+
+def _voxels_in(header: Header, path: Path) -> Path:
+    """The one file that holds the voxels."""
+    data = voxel_file(header, path)
+    if data is None:  # ITK fills a pattern's numbers in by printf, which a damaged one leads anywhere
+        raise InputError("its voxels are spread over several files", where=path, remedy=_SAVE_FROM_SLICER)
+    try:
+        there = data.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        raise InputError(
+            f"its voxels should be in the file {data.name[:40]}, which is not there",
+            where=path,
+            remedy="copy both files",
+        )
+    return data
 
 
 def _check_amount(reader: SimpleITK.ImageFileReader, header: Header, data: Path, path: Path) -> None:
