@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ..images import view_name
+from ..images import DICOM_SUFFIXES, ITK_SUFFIXES, PICTURE_SUFFIXES, view_name
 
 _HEAD = 1 << 16
 _JSON_LIMIT = 32 << 20
@@ -14,9 +14,6 @@ _MAGIC = (
     (b"II+\x00", "picture"),
     (b"NRRD", "grid"),
 )
-_GRID_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
-_PICTURE_ENDINGS = (".png", ".tif", ".tiff")
-_DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 _CAMERA_WORDS = {
     b"camera matrix": "MayaCam 2 / XMALab calibration",
     b"opencv-matrix": "OpenCV calibration",
@@ -43,14 +40,14 @@ def sniff(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     name = path.name.lower()
-    if head[128:132] == b"DICM" or name.endswith(_DICOM_ENDINGS) or head[:2] == b"\x08\x00":
+    if head[128:132] == b"DICM" or name.endswith(DICOM_SUFFIXES) or head[:2] == b"\x08\x00":
         return "dicom"
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
-    if name.endswith(_GRID_ENDINGS) or b"ObjectType = Image" in head[:2000]:
+    if name.endswith(ITK_SUFFIXES) or b"ObjectType = Image" in head[:2000]:
         return "grid"
-    if name.endswith(_PICTURE_ENDINGS):
+    if name.endswith(PICTURE_SUFFIXES):
         return "picture"
     if head.lstrip()[:1] == b"{":
         return _json_kind(path)
@@ -75,7 +72,7 @@ def may_be_camera(path: Path) -> bool:
 
 def rightly_named(path: Path, kind: str) -> bool:
     """Whether the readers, which go by endings, will take the file for what it is."""
-    endings = {"grid": _GRID_ENDINGS, "picture": _PICTURE_ENDINGS}.get(kind)
+    endings = {"grid": ITK_SUFFIXES, "picture": PICTURE_SUFFIXES}.get(kind)
     return endings is None or path.name.lower().endswith(endings)
 
 

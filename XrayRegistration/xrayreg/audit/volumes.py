@@ -47,8 +47,7 @@ def labels_item(path: Path, label_map: LabelMap, structures: Structures, facts: 
     facts["label_values"] = [present[0], present[-1]]
     if named:
         facts["names"] = named
-    notes = [from_note(note) for note in getattr(label_map, "notes", ())]
-    findings = [*_grid_findings(label_map.grid), *notes]
+    findings = _grid_findings(label_map.grid)
     if not named:
         findings.append(
             Finding(

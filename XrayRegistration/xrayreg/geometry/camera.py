@@ -143,13 +143,19 @@ def intrinsics(
     )
 
 
-def check_intrinsics(K: np.ndarray) -> None:
-    """Raise InputError unless K is a 3x3 upper-triangular intrinsic matrix with positive focals."""
+def check_intrinsics(K: np.ndarray, where: object = None) -> None:
+    """Raise InputError unless K is a 3x3 upper-triangular intrinsic matrix with positive focals.
+
+    Args:
+        where: what K is from, for the error.
+    """
     if K.shape != (3, 3) or not np.isfinite(K).all():
-        raise InputError("K is not a finite 3x3 matrix")
+        raise InputError("K is not a finite 3x3 matrix", where=where)
     if K[0, 0] <= 0 or K[1, 1] <= 0:
         raise InputError(
-            f"K has focal lengths {K[0, 0]:g}, {K[1, 1]:g}", remedy="both must be positive pixels"
+            f"K has focal lengths {K[0, 0]:g}, {K[1, 1]:g}",
+            where=where,
+            remedy="both must be positive pixels",
         )
     if not np.allclose([K[1, 0], K[2, 0], K[2, 1]], 0) or not np.isclose(K[2, 2], 1):
-        raise InputError("K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]", remedy="correct it")
+        raise InputError("K must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]]", where=where, remedy="correct it")

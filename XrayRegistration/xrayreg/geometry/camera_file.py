@@ -86,10 +86,7 @@ def camera_from_json(fields: object, path: Path) -> CameraFile:
         what = f"size {fields['size']} is not [columns, rows] of an X-ray"
         raise InputError(what, where=path, remedy=_SEE_DOCS)
     K = _numbers(fields, "K", (3, 3), path, required=True)
-    try:
-        check_intrinsics(K)
-    except InputError as error:
-        raise InputError(str(error), where=path) from None
+    check_intrinsics(K, path)
     sdd = _numbers(fields, "source_to_detector_mm", (), path)
     spacing = _numbers(fields, "pixel_spacing_mm", (2,), path)
     result = CameraFile(
@@ -166,10 +163,7 @@ def read_mayacam(path: str | Path) -> CameraFile:
     camera_from_rig = np.eye(4)
     camera_from_rig[:3, :3] = _section(lines, "rotation", (3, 3), path)
     camera_from_rig[:3, 3] = _section(lines, "translation", (3, 1), path)[:, 0]
-    try:
-        check_intrinsics(K)
-    except InputError as error:
-        raise InputError(str(error), where=path) from None
+    check_intrinsics(K, path)
     if not is_rigid(camera_from_rig):
         raise InputError("'rotation' is not a proper rotation matrix", where=path)
     return CameraFile(size=(int(size[0]), int(size[1])), K=K, camera_from_rig=camera_from_rig)

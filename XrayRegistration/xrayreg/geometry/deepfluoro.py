@@ -83,9 +83,8 @@ def read_deepfluoro(path: str | Path, projection: str | None = None) -> CameraFi
     """Read a projection's camera at its true pose.
 
     Args:
-        projection: "specimen/number" or "specimen/number/body", such as "17-1882/005/left-femur"; the body is
-        the
-            pelvis where none is named.
+        projection: "specimen/number" or "specimen/number/body", such as "17-1882/005/left-femur"; the
+            body is the pelvis where none is named.
 
     Raises:
         InputError: names the file and what is missing or malformed; without h5py.

@@ -51,10 +51,7 @@ def read_opencv(
     K = _matrix(fields, K_NAMES, path)
     if K is None:
         raise InputError(f"holds no {K_NAMES[0]}", where=path)
-    try:
-        check_intrinsics(K)
-    except InputError as error:
-        raise InputError(str(error), where=path) from None
+    check_intrinsics(K, path)
     distortion = _matrix(fields, _DISTORTION, path)
     if distortion is not None and distortion.any():
         shown = ", ".join(f"{x:g}" for x in distortion.ravel()[:5])

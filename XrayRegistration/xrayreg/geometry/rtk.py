@@ -19,8 +19,8 @@ import numpy as np
 from ..errors import InputError
 from .camera import Camera
 from .camera_file import CameraFile
+from .frames import axis_rotation
 from .projection_matrix import camera_from_projection_matrix
-from .se3 import exp_se3
 from .text_files import chosen, known_size, parse_xml, read_text
 
 ROOT = "RTKThreeDCircularGeometry"
@@ -60,7 +60,8 @@ class RtkProjection:
     @property
     def rotation(self) -> np.ndarray:
         """(3, 3) from the volume to the axes U, V and towards the source."""
-        return _turn(2, -self.InPlaneAngle) @ _turn(0, -self.OutOfPlaneAngle) @ _turn(1, -self.GantryAngle)
+        in_plane = axis_rotation(2, -self.InPlaneAngle)
+        return in_plane @ axis_rotation(0, -self.OutOfPlaneAngle) @ axis_rotation(1, -self.GantryAngle)
 
     @property
     def source(self) -> np.ndarray:
@@ -226,13 +227,6 @@ def read_rtk(
     if detector is None:
         raise InputError("RTK's geometry does not say where the pixels lie", where=path, remedy=_CONVERT)
     return camera_from_rtk(projection, known_size(size, path), detector, path)
-
-
-def _turn(axis: int, degrees: float) -> np.ndarray:
-    """Right-handed rotation (3, 3) about axis 0, 1 or 2."""
-    twist = np.zeros(6)
-    twist[axis] = np.radians(degrees)
-    return exp_se3(twist)[:3, :3]
 
 
 def _number(element: ElementTree.Element, path: Path) -> float:

@@ -6,6 +6,7 @@ from .content_masks import field_mask, mask_names, masked_by_content, without_bu
 from .dicom_frames import FrameChoice, frame_choice
 from .drr_files import write_drr_nrrd
 from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
+from .itk_files import ITK_SUFFIXES
 from .label_check import LabelFit, check_fit, label_fit
 from .label_files import read_label_map
 from .label_grids import check_overlap, resample_labels
@@ -14,6 +15,7 @@ from .markup_files import read_markups, write_markups
 from .markups import Markup
 from .masks import without_polygon
 from .mr import body_mask, corrected_for_bias
+from .pictures import PICTURE_SUFFIXES
 from .shutters import Shutter
 from .spatial_registration import (
     SpatialRegistration,
@@ -28,11 +30,14 @@ from .volume_files import read_volume
 from .xray import Xray, line_integrals_from_transmission
 from .xray_dicom import DicomXray, camera_from_dicom, read_dicom_xray
 from .xray_dicom_writer import carm_for_dicom, write_dicom_line_integrals, write_dicom_xray
-from .xray_files import frame_count, read_xray, view_name, xray_size
+from .xray_files import DICOM_SUFFIXES, frame_count, read_xray, view_name, xray_size
 from .xray_geometry import XrayGeometry, geometry_found
 
 __all__ = [
+    "DICOM_SUFFIXES",
+    "ITK_SUFFIXES",
     "KINDS",
+    "PICTURE_SUFFIXES",
     "WATER_PER_MM",
     "DicomXray",
     "FrameChoice",

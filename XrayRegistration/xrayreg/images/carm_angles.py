@@ -17,7 +17,7 @@ from ..geometry import (
     is_feet_first,
     patient_angles,
 )
-from .dicom_tags import USE_CAMERA_FILE, has_value, number, tag_name
+from .dicom_tags import USE_CAMERA_FILE, decimal_string, has_value, number, tag_name
 from .run_motion import offset_of_frame
 
 _AGREE_DEG = 0.5  # angles about the patient and about the equipment may differ by this much
@@ -98,17 +98,14 @@ def read_angles(dataset: pydicom.Dataset, where: Path) -> Angles:
     return Angles(*about_patient, -about_equipment.detector)
 
 
-def write_angles(
-    dataset: pydicom.Dataset, angles: tuple[float, float, float], position: str, format_ds
-) -> None:
+def write_angles(dataset: pydicom.Dataset, angles: tuple[float, float, float], position: str) -> None:
     """Set both kinds of angles; the inverse of `read_angles`.
 
     Args:
         angles: primary, secondary and tertiary angle as in `Angles`.
-        format_ds: number to decimal string.
     """
     primary, secondary, tertiary = angles
-    dataset.PositionerPrimaryAngle, dataset.PositionerSecondaryAngle = map(format_ds, angles[:2])
+    dataset.PositionerPrimaryAngle, dataset.PositionerSecondaryAngle = map(decimal_string, angles[:2])
     dataset.PatientPosition = position
     mounted = tertiary + (180.0 if is_feet_first(position) else 0.0)
     about = equipment_angles(primary, secondary, mounted, position)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pydicom
 
 from ..errors import InputError
+from .dicom_tags import is_dicom_file
 
 _TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality",
@@ -184,15 +185,6 @@ def read_header(file: Path, tags: list[str]) -> pydicom.Dataset:
             f"cannot be read as DICOM ({error})", where=file, remedy="export the series again, complete"
         ) from None
     return header
-
-
-def is_dicom_file(file: Path) -> bool:
-    """By the mark behind the preamble; some old files lack it. False if the file cannot be opened."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def _number(series: Series) -> int:

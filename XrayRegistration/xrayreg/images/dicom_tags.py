@@ -6,6 +6,7 @@ from pathlib import Path
 import pydicom
 from pydicom import datadict
 from pydicom.datadict import tag_for_keyword
+from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
 from .deflated_files import check_unpacked_size
@@ -75,6 +76,17 @@ def _decode(dataset: pydicom.Dataset, path: Path) -> None:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def decimal_string(value: float) -> str:
+    """Of at most 16 characters, the most exact that DICOM allows."""
+    return format_number_as_ds(float(value))
+
+
+def is_dicom_file(file: Path) -> bool:
+    """By the mark behind the preamble; some old files lack it."""
+    with file.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def has_value(dataset: pydicom.Dataset, keyword: str) -> bool:

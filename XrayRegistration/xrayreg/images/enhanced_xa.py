@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
 from .carm_angles import POSITION_TAGS, angles_shown
-from .dicom_tags import has_value, number, tag_name
+from .dicom_tags import decimal_string, has_value, number, tag_name
 
 ENHANCED_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.12.1.1": "Enhanced XA Image Storage",
@@ -145,13 +144,13 @@ def _as_run(result: pydicom.Dataset, frames: list[pydicom.Dataset], where: Path)
     angles = [_angles_of(result, item, where) for item in frames]
     for keyword, values in zip(_ANGLES, zip(*angles, strict=True), strict=True):
         if None not in values:
-            _set(result, f"{keyword}Increment", [_ds(value - values[0]) for value in values])
+            _set(result, f"{keyword}Increment", [decimal_string(value - values[0]) for value in values])
         if has_value(frames[0], keyword):
             _copy(frames[0][keyword], result)
     for keyword, increment in _TABLE.items():
         if all(has_value(item, keyword) for item in frames):
             values = [number(item, keyword, where) for item in frames]
-            _set(result, increment, [_ds(value - values[0]) for value in values])
+            _set(result, increment, [decimal_string(value - values[0]) for value in values])
     turns = [
         number(item, _TURN, where)
         for frame in frames
@@ -183,7 +182,3 @@ def _copy(element: pydicom.DataElement, target: pydicom.Dataset) -> None:
 
 def _set(target: pydicom.Dataset, keyword: str, value: object) -> None:
     target.add_new(tag_for_keyword(keyword), dictionary_VR(keyword), value)
-
-
-def _ds(value: float) -> str:
-    return format_number_as_ds(float(value))

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
-from .dicom_tags import USE_CAMERA_FILE, has_value, number, numbers, positive, tag_name, text
+from .dicom_tags import USE_CAMERA_FILE, decimal_string, has_value, number, numbers, positive, tag_name, text
 from .turns import Turn
 
 _WRONG_SIZE = 0.1  # field of view and pixels may differ by this fraction: nominal sizes are rounded
@@ -141,10 +140,10 @@ def write_field_of_view(
     after = np.array(turn.inverse.pair(size))[::-1] - before
     half = np.maximum(before, after)
     elements_mm = np.array(turn.inverse.pair(spacing_mm))[::-1]
-    dataset.FieldOfViewOrigin = [_ds(x) for x in half - before]
+    dataset.FieldOfViewOrigin = [decimal_string(x) for x in half - before]
     dataset.DetectorActiveShape = "RECTANGLE"
-    dataset.DetectorActiveDimensions = [_ds(x) for x in 2 * half * elements_mm]
-    dataset.DetectorElementSpacing = [_ds(x) for x in elements_mm]
+    dataset.DetectorActiveDimensions = [decimal_string(x) for x in 2 * half * elements_mm]
+    dataset.DetectorElementSpacing = [decimal_string(x) for x in elements_mm]
 
 
 def _beam_on_detector(dataset: pydicom.Dataset, where: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -195,7 +194,3 @@ def _check_inside(
             where=where,
             remedy=USE_CAMERA_FILE,
         )
-
-
-def _ds(value: float) -> str:
-    return format_number_as_ds(float(value))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .dicom_series import is_dicom_file
+from .dicom_tags import is_dicom_file
 from .itk_files import ITK_SUFFIXES, read_grid_file, suffix_of
 from .label_names import names_in_extensions, read_names, segments_in_header
 from .volume import LabelMap

@@ -21,8 +21,6 @@ from .volume import Grid
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-
 
 @dataclass(frozen=True)
 class Nifti:

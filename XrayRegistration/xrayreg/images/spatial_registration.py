@@ -1,20 +1,19 @@
 """DICOM Spatial Registration objects (PS3.3 A.39.1, C.20.2): how frames of reference lie to one another."""
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SpatialRegistrationStorage, generate_uid
-from pydicom.valuerep import format_number_as_ds
+from pydicom.dataset import Dataset
+from pydicom.uid import SpatialRegistrationStorage
 
 from .. import __version__
 from ..errors import InputError
 from ..geometry import inverse, is_rigid
-from .dicom_tags import has_value, numbers, read_dataset, tag_name
+from .dicom_tags import decimal_string, has_value, numbers, read_dataset, tag_name
+from .new_dataset import new_dataset
 
 # How a frame was registered (PS3.16 CID 7100).
 _BY_IDENTITY = ("125021", "Frame of Reference Identity")
@@ -66,7 +65,8 @@ def write_spatial_registration(
     Raises:
         InputError: if a transform is not rigid.
     """
-    dataset = _identity(path, study_uid)
+    dataset = new_dataset(path, SpatialRegistrationStorage, study_uid)
+    dataset.Modality, dataset.Manufacturer, dataset.SoftwareVersions = "REG", "xrayreg", __version__
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = registration.frame_of_reference_uid, ""
     dataset.SeriesDescription = dataset.ContentDescription = description[:64]
     dataset.ContentLabel, dataset.ContentCreatorName = label, ""
@@ -117,34 +117,12 @@ def frame_of_reference_uid(path: str | Path) -> str:
     return str(dataset.get("FrameOfReferenceUID") or "")
 
 
-def _identity(path: str | Path, study_uid: str | None) -> FileDataset:
-    """A new data set: patient, study, series, equipment and content."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = SpatialRegistrationStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SOPClassUID = meta.MediaStorageSOPClassUID
-    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_uid or generate_uid(), generate_uid()
-    now = datetime.datetime.now()
-    dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = now.strftime("%Y%m%d")
-    dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = now.strftime("%H%M%S")
-    dataset.Modality, dataset.Manufacturer, dataset.SoftwareVersions = "REG", "xrayreg", __version__
-    for empty in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "ReferringPhysicianName"):
-        setattr(dataset, empty, "")
-    dataset.StudyID = dataset.AccessionNumber = ""
-    dataset.SeriesNumber = dataset.InstanceNumber = "1"
-    return dataset
-
-
 def _item(uid: str, transform: np.ndarray, method: tuple[str, str], references: list[Dataset]) -> Dataset:
     code = Dataset()
     code.CodeValue, code.CodeMeaning = method
     code.CodingSchemeDesignator = "DCM"
     matrix = Dataset()
-    matrix.FrameOfReferenceTransformationMatrix = [format_number_as_ds(float(x)) for x in transform.ravel()]
+    matrix.FrameOfReferenceTransformationMatrix = [decimal_string(x) for x in transform.ravel()]
     matrix.FrameOfReferenceTransformationMatrixType = "RIGID"
     registration = Dataset()
     registration.RegistrationTypeCodeSequence = [code]

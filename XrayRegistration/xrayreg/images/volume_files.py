@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .dicom_series import is_dicom_file
+from .dicom_tags import is_dicom_file
 from .dicom_volume import read_dicom_volume
 from .itk_files import ITK_SUFFIXES, read_grid_file, suffix_of
 from .pictures import read_pages

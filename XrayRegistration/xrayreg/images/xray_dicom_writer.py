@@ -3,21 +3,21 @@
 No public X-ray file has it all; the simulated ones stand in for them in tests, demonstrations and exports.
 """
 
-import datetime
 from pathlib import Path
 
 import numpy as np
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, XRayAngiographicImageStorage, generate_uid
-from pydicom.valuerep import format_number_as_ds
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import XRayAngiographicImageStorage, generate_uid
 
 from .. import __version__
 from ..errors import InputError
 from ..geometry import Camera, CArm, carm_from_camera, is_feet_first
 from .carm_angles import write_angles
 from .dicom_intensity import LOG_RANGE
+from .dicom_tags import decimal_string
 from .field_of_view import write_field_of_view
+from .new_dataset import new_dataset
 from .orientation import stored_orientation
 from .shutters import Shutter, write_shutter
 from .turns import HALF, MIRRORED, Turn
@@ -151,7 +151,6 @@ def write_dicom_line_integrals(
     step = max(LOG_RANGE / _FULL_SCALE, span / (_FULL_SCALE - 1))
     values = np.where(mask, 1 + np.rint((np.where(mask, line_integrals, lowest) - lowest) / step), 0)
     dataset = _identity(path, study_uid, frame_of_reference_uid)
-    dataset.PatientName = dataset.PatientID = ""
     dataset.Manufacturer, dataset.SoftwareVersions = "xrayreg", __version__
     dataset.SeriesDescription = description
     scale = f"line integral = {lowest - step:.9g} + {step:.9g} x pixel value"
@@ -167,29 +166,12 @@ def write_dicom_line_integrals(
 
 
 def _identity(path: str | Path, study_uid: str | None, frame_uid: str | None) -> FileDataset:
-    """A new data set: patient, study, series, equipment and image, without geometry and pixels."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = XRayAngiographicImageStorage
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    now = datetime.datetime.now()
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
-    dataset.SpecificCharacterSet = "ISO_IR 192"
-    dataset.StudyInstanceUID = study_uid or generate_uid()
-    dataset.SeriesInstanceUID = generate_uid()
+    """A new angiogram, without geometry and pixels."""
+    dataset = new_dataset(path, XRayAngiographicImageStorage, study_uid)
     dataset.FrameOfReferenceUID = frame_uid or generate_uid()
     dataset.PositionReferenceIndicator = ""
-    dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = now.strftime("%Y%m%d")
-    dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = now.strftime("%H%M%S")
     dataset.Modality = "XA"
     dataset.ImageType = ["DERIVED", "PRIMARY", "SINGLE PLANE"]
-    for empty in ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName"):
-        setattr(dataset, empty, "")
-    dataset.SeriesNumber = dataset.InstanceNumber = "1"
     dataset.AcquisitionDate, dataset.AcquisitionTime = dataset.ContentDate, dataset.ContentTime
     dataset.KVP, dataset.RadiationSetting = None, "GR"
     dataset.XRayTubeCurrent = dataset.ExposureTime = dataset.Exposure = None
@@ -216,14 +198,15 @@ def _describe_geometry(
     """
     column_mm, row_mm = spacing = stored.pair(camera.pixel_spacing_mm)
     dataset.PositionerMotion = "STATIC"
-    dataset.DistanceSourceToDetector = _ds(carm.source_to_detector_mm)
-    dataset.DistanceSourceToPatient = _ds(carm.source_to_isocenter_mm)
-    dataset.EstimatedRadiographicMagnificationFactor = _ds(
+    dataset.DistanceSourceToDetector = decimal_string(carm.source_to_detector_mm)
+    dataset.DistanceSourceToPatient = decimal_string(carm.source_to_isocenter_mm)
+    dataset.EstimatedRadiographicMagnificationFactor = decimal_string(
         carm.source_to_detector_mm / carm.source_to_isocenter_mm
     )
-    dataset.ImagerPixelSpacing = [_ds(row_mm), _ds(column_mm)]  # DICOM: between rows first
+    # DICOM: between rows first.
+    dataset.ImagerPixelSpacing = [decimal_string(row_mm), decimal_string(column_mm)]
     angles = carm.primary_deg, carm.secondary_deg, carm.tertiary_deg
-    write_angles(dataset, angles, patient_position or "HFS", _ds)
+    write_angles(dataset, angles, patient_position or "HFS")
     if patient_position is None:
         del dataset.PatientPosition
     turn = _detector_from_camera(patient_position or "HFS").inverse.then(stored)
@@ -235,11 +218,13 @@ def _describe_geometry(
 
 def _describe_run(dataset: Dataset, frames: int, angle_steps_deg: tuple[float, float]) -> None:
     dataset.NumberOfFrames = frames
-    dataset.FrameTime = _ds(_FRAME_TIME_MS)
+    dataset.FrameTime = decimal_string(_FRAME_TIME_MS)
     dataset.FrameIncrementPointer = tag_for_keyword("FrameTime")
     if any(angle_steps_deg):
         dataset.PositionerMotion = "DYNAMIC"
-        primary, secondary = ([_ds(step * frame) for frame in range(frames)] for step in angle_steps_deg)
+        primary, secondary = (
+            [decimal_string(step * frame) for frame in range(frames)] for step in angle_steps_deg
+        )
         dataset.PositionerPrimaryAngleIncrement = primary
         dataset.PositionerSecondaryAngleIncrement = secondary
 
@@ -254,8 +239,3 @@ def _store_pixels(dataset: Dataset, stored: np.ndarray, relationship: tuple[str,
     low, high = int(stored.min()), int(stored.max())
     dataset.WindowCenter, dataset.WindowWidth = str((low + high) // 2), str(max(high - low, 1))
     dataset.PixelData = np.ascontiguousarray(stored, dtype="<u2").tobytes()
-
-
-def _ds(value: float) -> str:
-    """A decimal string of at most 16 characters, the most exact that DICOM allows."""
-    return format_number_as_ds(float(value))

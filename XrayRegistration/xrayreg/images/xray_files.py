@@ -16,7 +16,7 @@ from .xray import Xray, line_integrals_from_transmission, open_beam
 from .xray_dicom import read_dicom_xray
 from .xray_geometry import XrayGeometry, camera_file_from, is_dicom
 
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 _MAKE_CAMERA_FILE = "add a camera file: --camera camera.json, or --geometry geometry.json"
 
 
@@ -128,7 +128,7 @@ def frame_count(path: str | Path) -> int:
 
 def view_name(path: Path) -> str:
     """The file's name without the ending of its format; dots that belong to the name stay."""
-    ending = suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES + _DICOM_SUFFIXES) or ""
+    ending = suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES + DICOM_SUFFIXES) or ""
     return path.name[: len(path.name) - len(ending)] or "view"
 
 

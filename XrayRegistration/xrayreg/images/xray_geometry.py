@@ -6,13 +6,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pydicom
-from pydicom.valuerep import format_number_as_ds
 
 from ..errors import InputError
 from ..geometry import CameraFile, CArm
 from .carm_angles import angles_shown, detector_is_placed, forget_equipment_angles
 from .carm_distances import has_pixel_spacing, spacing_on_detector
-from .dicom_tags import has_value, positive, read_dataset, tag_name
+from .dicom_tags import decimal_string, has_value, is_dicom_file, positive, read_dataset, tag_name
 from .enhanced_xa import classic_frame, is_enhanced
 from .field_of_view import stored_from_detector
 from .itk_files import ITK_SUFFIXES, suffix_of
@@ -173,7 +172,7 @@ def write_into_tags(dataset: pydicom.Dataset, geometry: XrayGeometry, where: Pat
     }
     for keyword, (name, numbers) in values.items():
         if name in changes:
-            setattr(dataset, keyword, [format_number_as_ds(float(x)) for x in numbers])
+            setattr(dataset, keyword, [decimal_string(x) for x in numbers])
     return (f"given by hand: {', '.join(_NAMES[name] for name in changes)}",)
 
 
@@ -217,6 +216,4 @@ def camera_file_from(
 
 def is_dicom(path: Path) -> bool:
     """By the DICM mark, whatever the ending; files without preamble need an ending of no other format."""
-    with path.open("rb") as file:
-        head = file.read(132)
-    return head[128:] == b"DICM" or suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES) is None
+    return is_dicom_file(path) or suffix_of(path, ITK_SUFFIXES + PICTURE_SUFFIXES) is None
