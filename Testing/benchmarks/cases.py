@@ -83,7 +83,7 @@ def make_case(volume: Volume, view: str, disturbed: bool, seed: int) -> Case:
     detector = Detector(seed=seed, photons=exposure(body, camera), gamma=0.8)
     if disturbed:
         body = with_rod(body, isocenter, rng)
-    pixels = _remembered(body, camera, detector, mask)
+    pixels = remembered(body, camera, detector, mask)
     image = line_integrals_from_transmission(pixels.astype(float), mask)
     return Case(volume.name, view, disturbed, Xray(image, camera, mask, view), targets_in(volume, camera))
 
@@ -135,12 +135,17 @@ def random_start(case: Case, volume: Volume, rng: np.random.Generator, deg: floa
     return about(volume.grid.centre_patient, rng.uniform(-limits, limits))
 
 
-def _remembered(volume: Volume, camera: Camera, detector: Detector, mask: np.ndarray) -> np.ndarray:
+def remembered(
+    volume: Volume, camera: Camera, detector: Detector, mask: np.ndarray, simulate=simulate_xray
+) -> np.ndarray:
+    """The X-ray from the cache, or made now."""
     what = [volume.name, float(volume.hu.sum(dtype=np.float64)), camera.K.tolist(), camera.size,
             camera.camera_from_patient.round(9).tolist(), repr(detector), int(mask.sum())]  # fmt: skip
+    if simulate is not simulate_xray:
+        what.append(simulate.__name__)
     key = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
     path = cache_folder() / "benchmark-xrays" / f"{volume.name}-{key}.npy"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, simulate_xray(volume, camera, detector, mask))
+        np.save(path, simulate(volume, camera, detector, mask))
     return np.load(path)

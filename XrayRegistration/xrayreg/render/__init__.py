@@ -13,7 +13,7 @@ from .attenuation import (
 )
 from .density import Density
 from .project import PROJECTORS, render, render_bodies, render_labels, render_with_pose_jacobian
-from .simulate import Detector, simulate_xray
+from .simulate import Detector, detected, simulate_xray
 from .spectrum import C_ARM_BEAM, Spectrum, materials_of, polyenergetic, render_polyenergetic
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ct_attenuation",
     "ct_density",
     "density_of",
+    "detected",
     "inverted_mr_density",
     "materials_of",
     "mr_density",

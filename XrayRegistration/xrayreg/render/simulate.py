@@ -49,9 +49,14 @@ def simulate_xray(volume: Volume, camera: Camera, detector: Detector, mask: np.n
         projector="trilinear",
         step_mm=float(volume.grid.spacing_mm.mean()),
     )
-    primary = np.exp(-integrals.double().numpy())
-    primary = primary * mask
-    spacing = camera.pixel_spacing_mm
+    return detected(integrals.double().numpy(), camera.pixel_spacing_mm, detector, mask)
+
+
+def detected(
+    integrals: np.ndarray, spacing: tuple[float, float], detector: Detector, mask: np.ndarray
+) -> np.ndarray:
+    """As `simulate_xray`, of effective line integrals [row, column]; (column, row) spacing, mm."""
+    primary = np.exp(-integrals) * mask
     scatter = detector.scatter_to_primary * _blurred(primary, detector.scatter_blur_mm, spacing)
     intensity = _blurred(primary, detector.detector_blur_mm, spacing) + scatter
     counts = np.random.default_rng(detector.seed).poisson(intensity * detector.photons) / detector.photons

@@ -1,0 +1,58 @@
+"""A CT made ready for training: rendered fast at the network's resolution, and where its matter lies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..geometry import Camera, apply
+from ..images import Volume
+from ..render import Density, materials_of
+
+_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """What X-rays see of one CT.
+
+    Attributes:
+        name: for people.
+        materials: attenuation at 70 keV of soft tissue ("water") and of bone and metal ("bone"), averaged to
+            what the network can resolve.
+        centre: (3,) the middle of what attenuates more than soft tissue, patient, mm; poses refer to it.
+        points: (n, 3) drawn in proportion to that, patient, mm: a view misses the anatomy if it misses them.
+    """
+
+    name: str
+    materials: dict[str, Density]
+    centre: np.ndarray
+    points: np.ndarray
+
+    @classmethod
+    def of(cls, volume: Volume, voxel_mm: float, device: str | torch.device = "cpu") -> "Anatomy":
+        """Of a CT, at voxels of about ``voxel_mm``.
+
+        Raises:
+            InputError: if there is nothing in it.
+        """
+        parts = {name: d.to_spacing(voxel_mm) for name, d in materials_of(volume, device=device).items()}
+        grid = parts["water"].grid
+        materials = {"water": parts.pop("water")}
+        if parts:  # metal counts as bone: one DRR less for each image
+            materials["bone"] = Density(sum(density.values for density in parts.values()), grid)
+        dense = materials.get("bone", materials["water"]).values
+        weights = dense.flatten().double().cpu().numpy()
+        if not weights.sum() > 0:
+            raise InputError("the volume holds nothing that attenuates X-rays", where=volume.name)
+        drawn = np.random.default_rng(0).choice(len(weights), _POINTS, p=weights / weights.sum())
+        k, j, i = np.unravel_index(drawn, dense.shape)
+        points = apply(grid.patient_from_index, np.stack([i, j, k], axis=1).astype(float))
+        return cls(volume.name, materials, points.mean(axis=0), points)
+
+    def seen(self, camera: Camera) -> float:
+        """The part of the anatomy that lies in the field of a camera."""
+        columns, rows = camera.size
+        u, v = np.nan_to_num(camera.project(self.points), nan=-1e9).T
+        return float(((u >= -0.5) & (u <= columns - 0.5) & (v >= -0.5) & (v <= rows - 0.5)).mean())

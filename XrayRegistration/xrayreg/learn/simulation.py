@@ -1,0 +1,112 @@
+"""Training images on the fly: random poses in the ranges, DRRs of the CT, random looks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..geometry import Camera
+from ..render import render
+from .anatomy import Anatomy
+from .codes import Fields, encode, fields_of
+from .looks import Looks, degraded
+from .network_input import standardised
+from .ranges import PoseRanges
+
+_TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Simulated X-rays with what a network should say of them.
+
+    Attributes:
+        images: (B, 1, N, N), see `standardised`.
+        codes: (B, 9) float32.
+        poses: (B, 4, 4) float64 camera_from_patient.
+        fields: of the cameras.
+        cameras: N x N each, at the poses.
+        anatomy: the CT.
+    """
+
+    images: torch.Tensor
+    codes: torch.Tensor
+    poses: torch.Tensor
+    fields: Fields
+    cameras: tuple[Camera, ...]
+    anatomy: Anatomy
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Where training images come from.
+
+    Attributes:
+        anatomies: one patient's CT, or several brought into one frame, which then share the centre.
+        camera: a typical view; its field of view and proportions are kept, its pose says nothing.
+        ranges: of the poses.
+        pixels: N.
+        looks: how the images are degraded.
+        zoom: the field is narrower or wider by a factor in this range, so that other detectors and crops
+            are known.
+        least_seen: a view counts if it sees this part of the anatomy.
+        seed: of everything that is drawn.
+    """
+
+    anatomies: tuple[Anatomy, ...]
+    camera: Camera
+    ranges: PoseRanges
+    pixels: int
+    looks: Looks = Looks()
+    zoom: tuple[float, float] = (0.85, 1.15)
+    least_seen: float = 0.5
+    seed: int = 0
+
+    @property
+    def centre(self) -> torch.Tensor:
+        """(3,) float64; poses refer to it."""
+        return torch.as_tensor(self.anatomies[0].centre)
+
+    def batch(self, number: int, items: Sequence[int]) -> Batch:
+        """The named items of a batch; item k of batch n is the same whoever asks, and with whatever others.
+
+        (Looks are drawn for all items of a call together, so they are the same only for the same items.)
+        """
+        anatomy = self.anatomies[number % len(self.anatomies)]
+        cameras = [self._view(anatomy, np.random.default_rng([self.seed, number, item])) for item in items]
+        poses = torch.as_tensor(np.stack([camera.camera_from_patient for camera in cameras]))
+        paths = {name: render(density, cameras) for name, density in anatomy.materials.items()}
+        seed = np.random.SeedSequence([self.seed, number, items[0]]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
+        xrays = degraded(paths, generator, self.looks)
+        fields = fields_of(cameras)
+        codes = encode(poses, self.centre, torch.as_tensor(self.ranges.middle), fields)
+        images = standardised(xrays.images, xrays.masks, self.pixels)
+        device = images.device
+        return Batch(images, codes.float().to(device), poses, fields, tuple(cameras), anatomy)
+
+    def _view(self, anatomy: Anatomy, rng: np.random.Generator) -> Camera:
+        """A random N x N camera that sees enough of the anatomy."""
+        best, seen = None, -1.0
+        for _ in range(_TRIES):
+            camera = squared(self.camera, self.pixels, rng.uniform(*self.zoom))
+            camera = camera.moved(self.ranges.sample(rng, 1, anatomy.centre)[0])
+            if (part := anatomy.seen(camera)) > seen:
+                best, seen = camera, part
+            if seen >= self.least_seen:
+                break
+        return best
+
+
+def squared(camera: Camera, pixels: int, zoom: float = 1.0) -> Camera:
+    """The camera of the square field (see `codes`) around the same rays, ``pixels`` wide, at the same pose.
+
+    Args:
+        zoom: above 1 the field is narrower.
+    """
+    field = fields_of([camera])
+    focal = pixels * zoom / (2 * float(field.half[0]))
+    u, v = (pixels - 1) / 2 - focal * field.middle[0].numpy()
+    K = np.array([[focal, 0, u], [0, focal, v], [0, 0, 1.0]])
+    return Camera((pixels, pixels), K, camera.camera_from_patient, camera.source_to_detector_mm)
