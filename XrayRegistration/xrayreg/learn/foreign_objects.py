@@ -1,0 +1,153 @@
+"""What is in X-rays besides the patient: instruments, wires, implants, electrodes, letters, blocks.
+
+Lengths are parts of the image's shorter side; places are parts of its height and width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from .draws import Draws
+
+_THINNEST_PX = 0.8  # radius; thinner wires are drawn as thick and as much fainter
+
+# Ranges of half length, radius, bend, taper, depth: one line a kind. The bend is how far the ends lie beside
+# the tangent in the middle; the taper is by what part an end is thicker than the middle; the depth is a
+# part of the largest line integral.
+_KINDS = {
+    "rod or drill": ((0.10, 0.70), (0.005, 0.025), (0.0, 0.0), (-0.1, 0.1), (0.5, 1.0)),
+    "wire or catheter": ((0.15, 0.60), (0.002, 0.008), (-0.4, 0.4), (0.0, 0.0), (0.05, 0.6)),
+    "screw": ((0.03, 0.12), (0.006, 0.018), (0.0, 0.0), (-0.6, 0.6), (0.4, 1.0)),
+    "plate": ((0.06, 0.25), (0.012, 0.040), (-0.03, 0.03), (-0.1, 0.1), (0.2, 0.8)),
+    "electrode": ((0.001, 0.006), (0.010, 0.030), (0.0, 0.0), (0.0, 0.0), (0.1, 0.6)),
+    "table or cable": ((0.30, 0.90), (0.020, 0.090), (-0.1, 0.1), (0.0, 0.0), (0.02, 0.15)),
+}
+_FLAT = ("plate", "electrode")  # as thick at the edge as in the middle
+_EDGE = 3.0  # of flat ones: how steeply they rise, so that edges are not stairs
+
+
+@dataclass(frozen=True)
+class Rods:
+    """Straight or bent bodies, one an image; all [n, 1, 1], lengths in pixels.
+
+    Attributes:
+        column, row: of the middle.
+        angle: of the axis, rad, from the columns' direction to the rows'.
+        half_length, radius: the ends are half discs.
+        bend, taper: see `_KINDS`; the bend in pixels.
+        flat: 1 where the thickness is the same all over, 0 where that of a round bar.
+        depth: line integral through the axis: attenuation times thickness.
+    """
+
+    column: torch.Tensor
+    row: torch.Tensor
+    angle: torch.Tensor
+    half_length: torch.Tensor
+    radius: torch.Tensor
+    bend: torch.Tensor
+    taper: torch.Tensor
+    flat: torch.Tensor
+    depth: torch.Tensor
+
+    def line_integrals(self, rows: int, columns: int) -> torch.Tensor:
+        """[n, row, column] of what is in each image."""
+        u = torch.arange(columns, device=self.row.device, dtype=self.row.dtype) - self.column
+        v = torch.arange(rows, device=self.row.device, dtype=self.row.dtype)[:, None] - self.row
+        cos, sin = self.angle.cos(), self.angle.sin()
+        along, across = cos * u + sin * v, cos * v - sin * u
+        part = along / self.half_length
+        across = across - self.bend * part * part
+        beyond = (along.abs() - self.half_length).clamp_(min=0)
+        radius = self.radius * (1 + self.taper * part.clamp_(-1, 1))
+        height = (1 - (across.square_() + beyond.square_()) / radius.square_()).clamp_(min=0).sqrt_()
+        return (height * (1 + (_EDGE - 1) * self.flat)).clamp_(max=1).mul_(self.depth)
+
+
+def random_rods(draws: Draws, count: int, size: tuple[int, int], largest: tuple[float, float]) -> Rods:
+    """One of a random kind for each of ``count`` images of ``size`` (rows, columns).
+
+    Args:
+        largest: range of the line integral that the kinds' depths are parts of.
+    """
+    rows, columns = size
+    side = min(size)
+    ranges = torch.tensor(list(_KINDS.values()))
+    flat = torch.tensor([float(name in _FLAT) for name in _KINDS])
+    kinds = draws.whole(count, (0, len(_KINDS) - 1))
+    part = draws.unit(count, ranges.shape[1])
+    low, high = ranges.to(part)[kinds].unbind(-1)
+    values = low + (high - low) * part
+    half_length, radius, bend, taper, depth = values[:, :, None, None].unbind(1)
+    thin = (radius * side / _THINNEST_PX).clamp(max=1)
+    return Rods(
+        column=draws.uniform(count, (0.0, 1.0)) * columns,
+        row=draws.uniform(count, (0.0, 1.0)) * rows,
+        angle=draws.uniform(count, (-torch.pi, torch.pi)),
+        half_length=half_length * side,
+        radius=radius * side / thin,
+        bend=bend * side,
+        taper=taper,
+        flat=flat.to(part)[kinds][:, None, None],
+        depth=depth * thin * draws.log_uniform(count, largest),
+    )
+
+
+def add_tools(
+    paths: torch.Tensor, draws: Draws, counts: torch.Tensor, largest: tuple[float, float]
+) -> torch.Tensor:
+    """Line integrals [n, row, column] with ``counts`` [n] bodies more in each image."""
+    paths = paths.clone()
+    for number in range(int(counts.max()) if len(counts) else 0):
+        chosen = (counts > number).nonzero()[:, 0]
+        rods = random_rods(draws, len(chosen), paths.shape[1:], largest)
+        paths[chosen] += rods.line_integrals(*paths.shape[1:])
+    return paths
+
+
+def with_letters(images: torch.Tensor, draws: Draws, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Signs burned into [n, row, column] near an edge, in the darkest or the brightest value, or a square.
+
+    Args:
+        low, high: [n, 1, 1] the ends of the image's values.
+    """
+    count, rows, columns = images.shape
+    side, cells = min(rows, columns), (5, 11)  # three letters of five by three
+    pattern = (draws.unit(count, *cells) < 0.55) | draws.chance(count, 0.2)[:, None, None]
+    pattern[:, :, 3::4] = False
+    pattern = torch.nn.functional.pad(pattern, (1, 1, 1, 1))
+    cell = draws.uniform(count, (0.008, 0.022)) * side
+    across = draws.chance(count, 0.5)[:, None, None]
+    near, anywhere = draws.uniform(count, (0.0, 0.15)), draws.uniform(count, (0.0, 0.85))
+    near = torch.where(draws.chance(count, 0.5)[:, None, None], near, 0.92 - near)
+    top = torch.where(across, near, anywhere) * rows
+    left = torch.where(across, anywhere, near) * columns
+    v = torch.arange(rows, device=images.device, dtype=images.dtype)[:, None]
+    u = torch.arange(columns, device=images.device, dtype=images.dtype)
+    row = ((v - top) / cell).floor().clamp(-1, cells[0]).long() + 1
+    column = ((u - left) / cell).floor().clamp(-1, cells[1]).long() + 1
+    written = pattern.flatten(1).gather(1, (row * (cells[1] + 2) + column).flatten(1)).reshape(images.shape)
+    value = torch.where(draws.chance(count, 0.5)[:, None, None], low, high)
+    return torch.where(written, value, images)
+
+
+def with_blocks(
+    images: torch.Tensor, draws: Draws, counts: torch.Tensor, sides: tuple[float, float],
+    low: torch.Tensor, high: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """[n, row, column] with ``counts`` [n] rectangles of one value each over what was there.
+
+    Args:
+        sides: range of their height and width.
+        low, high: [n, 1, 1] the ends of the values.
+    """
+    count, rows, columns = images.shape
+    v = (torch.arange(rows, device=images.device, dtype=images.dtype)[:, None] + 0.5) / rows
+    u = (torch.arange(columns, device=images.device, dtype=images.dtype) + 0.5) / columns
+    for number in range(int(counts.max()) if len(counts) else 0):
+        half_height, half_width = draws.uniform(count, sides) / 2, draws.uniform(count, sides) / 2
+        inside_rows = (v - draws.uniform(count, (0, 1))).abs() < half_height
+        inside_columns = (u - draws.uniform(count, (0, 1))).abs() < half_width
+        covered = inside_rows & inside_columns & (counts > number)[:, None, None]
+        value = low + (high - low) * draws.uniform(count, (0, 1))
+        images = torch.where(covered, value, images)
+    return images
