@@ -30,13 +30,15 @@ def attenuated(
     Raises:
         InputError: for a material without a table.
     """
-    total = 0
+    parts = []
     for kev, share in ((soft_kev, 1 - hard_share), (hard_kev, hard_share)):
-        by_energy = sum(
-            path * (gains.get(name, 1.0) * _relative_attenuation(name, kev)) for name, path in paths.items()
-        )
-        total = total + share * torch.exp(-by_energy)
-    return total
+        logarithm = share.log()  # of the intensity
+        for name, path in paths.items():
+            logarithm = torch.addcmul(
+                logarithm, path, gains.get(name, 1.0) * _relative_attenuation(name, kev), value=-1
+            )
+        parts.append(logarithm.exp_())
+    return parts[0].add_(parts[1])
 
 
 def scattered(
@@ -58,7 +60,7 @@ def scattered(
 
 
 def blurred(images: torch.Tensor, width_px: torch.Tensor) -> torch.Tensor:
-    """Twice three taps in each direction: a blur of standard deviation ``width_px`` up to 1.15; edges kept."""
+    """Three taps, twice in each direction: of standard deviation ``width_px``, up to 1.15; edges stay."""
     side = width_px.square() / 4
     for _ in range(2):
         for axis in (-1, -2):
@@ -112,7 +114,8 @@ def toned(
     """
     part = ((images - low) / (high - low)).clamp_(0, 1)
     part = part * bend / (1 + (bend - 1) * part)
-    part = part + steep * (part * part * (3 - 2 * part) - part)
+    # part + steep * (3 part^2 - 2 part^3 - part)
+    part = part * (part * (3 * steep - 2 * steep * part) + (1 - steep))
     return low + (high - low) * part
 
 
@@ -123,7 +126,7 @@ def locally_flattened(images: torch.Tensor, grid: CoarseGrid, part: torch.Tensor
 
 
 def robust_ends(images: torch.Tensor, grid: CoarseGrid) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least and largest value [n, 1, 1] of the means over cells, at least 1e-3 apart: noise moves them little."""
+    """Least and largest value [n, 1, 1] of means over cells, which noise hardly moves; at least 1e-3 apart."""
     means = grid.means(images)
     low = means.amin((1, 2), keepdim=True)
     return low, torch.maximum(means.amax((1, 2), keepdim=True), low + 1e-3)

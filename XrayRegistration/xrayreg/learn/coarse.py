@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-_CELL = 8  # pixels of 128
+_CELLS = 16  # in each direction
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class CoarseGrid:
     up_columns: torch.Tensor
 
     @classmethod
-    def of(cls, images: torch.Tensor, cells: int | None = None) -> "CoarseGrid":
+    def of(cls, images: torch.Tensor) -> "CoarseGrid":
         """For images [..., row, column], on their device; at most one cell a pixel."""
         rows, columns = images.shape[-2:]
-        cells = min(cells or 128 // _CELL, rows, columns)
+        cells = min(_CELLS, rows, columns)
         by_rows, by_columns = _means(cells, rows), _means(cells, columns)
         ups = _linear(rows, cells), _linear(columns, cells)
         return cls(*(each.to(images) for each in (by_rows, by_columns, *ups)))
 
     def means(self, images: torch.Tensor) -> torch.Tensor:
         """[..., cell, cell] of [..., row, column]."""
-        return self.down_rows @ images @ self.down_columns.mT
+        return self.down_rows @ (images @ self.down_columns.mT)
 
     def smooth(self, cells: torch.Tensor) -> torch.Tensor:
         """[..., row, column] of [..., cell, cell]."""

@@ -38,8 +38,8 @@ class Apertures:
         x = ((cos * u + sin * v) / self.half_width).abs_()
         y = ((cos * v - sin * u) / self.half_height).abs_()
         straight = torch.maximum(torch.maximum(x, y), (x + y) * self.corners)
-        ellipse = torch.hypot(x, y)
-        reach = straight + (ellipse - straight) * self.round
+        ellipse = x.square_().addcmul_(y, y).sqrt_()
+        reach = torch.lerp(straight, ellipse, self.round)
         return (1 - reach) * torch.minimum(self.half_width, self.half_height)
 
 

@@ -24,6 +24,10 @@ class Draws:
         """Uniform in [0, 1)."""
         return torch.rand(shape, generator=self._generator, device=self._generator.device).to(self._like)
 
+    def zeros(self, *shape: int) -> torch.Tensor:
+        """No random numbers, where the random ones are."""
+        return self._like.new_zeros(shape)
+
     def normal(self, *shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=self._generator, device=self._generator.device).to(self._like)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..errors import InputError
 from .draws import Draws
 
 _THINNEST_PX = 0.8  # radius; thinner wires are drawn as thick and as much fainter
@@ -53,14 +54,16 @@ class Rods:
         """[n, row, column] of what is in each image."""
         u = torch.arange(columns, device=self.row.device, dtype=self.row.dtype) - self.column
         v = torch.arange(rows, device=self.row.device, dtype=self.row.dtype)[:, None] - self.row
-        cos, sin = self.angle.cos(), self.angle.sin()
-        along, across = cos * u + sin * v, cos * v - sin * u
-        part = along / self.half_length
-        across = across - self.bend * part * part
-        beyond = (along.abs() - self.half_length).clamp_(min=0)
-        radius = self.radius * (1 + self.taper * part.clamp_(-1, 1))
-        height = (1 - (across.square_() + beyond.square_()) / radius.square_()).clamp_(min=0).sqrt_()
-        return (height * (1 + (_EDGE - 1) * self.flat)).clamp_(max=1).mul_(self.depth)
+        cos, sin, length = self.angle.cos(), self.angle.sin(), self.half_length
+        along = (cos / length) * u + (sin / length) * v  # in half lengths
+        across = (cos / self.radius) * v - (sin / self.radius) * u  # in radii
+        across.addcmul_(self.bend / self.radius * along, along, value=-1)
+        within = along.clamp(-1, 1)
+        beyond = along.sub_(within).mul_(length / self.radius)
+        distance2 = across.square_().addcmul_(beyond, beyond)
+        distance2.div_(within.mul_(self.taper).add_(1).square_())
+        height = distance2.neg_().add_(1).clamp_(min=0).sqrt_()
+        return height.mul_(1 + (_EDGE - 1) * self.flat).clamp_(max=1).mul_(self.depth)
 
 
 def random_rods(draws: Draws, count: int, size: tuple[int, int], largest: tuple[float, float]) -> Rods:
@@ -92,15 +95,20 @@ def random_rods(draws: Draws, count: int, size: tuple[int, int], largest: tuple[
     )
 
 
-def add_tools(
-    paths: torch.Tensor, draws: Draws, counts: torch.Tensor, largest: tuple[float, float]
+def random_tools(
+    draws: Draws, counts: torch.Tensor, size: tuple[int, int], largest: tuple[float, float]
 ) -> torch.Tensor:
-    """Line integrals [n, row, column] with ``counts`` [n] bodies more in each image."""
-    paths = paths.clone()
+    """Line integrals [n, row, column] of ``counts`` [n] bodies an image; the counts may not rise.
+
+    Raises:
+        InputError: if they do.
+    """
+    if (counts.diff() > 0).any():
+        raise InputError("the numbers of tools rise", remedy="sort the images by them, largest first")
+    paths = draws.zeros(len(counts), *size)
     for number in range(int(counts.max()) if len(counts) else 0):
-        chosen = (counts > number).nonzero()[:, 0]
-        rods = random_rods(draws, len(chosen), paths.shape[1:], largest)
-        paths[chosen] += rods.line_integrals(*paths.shape[1:])
+        first = int((counts > number).sum())  # so that they lie together in memory
+        paths[:first] += random_rods(draws, first, size, largest).line_integrals(*size)
     return paths
 
 
@@ -145,9 +153,11 @@ def with_blocks(
     u = (torch.arange(columns, device=images.device, dtype=images.dtype) + 0.5) / columns
     for number in range(int(counts.max()) if len(counts) else 0):
         half_height, half_width = draws.uniform(count, sides) / 2, draws.uniform(count, sides) / 2
-        inside_rows = (v - draws.uniform(count, (0, 1))).abs() < half_height
+        inside_rows = ((v - draws.uniform(count, (0, 1))).abs() < half_height) & (counts > number)[
+            :, None, None
+        ]
         inside_columns = (u - draws.uniform(count, (0, 1))).abs() < half_width
-        covered = inside_rows & inside_columns & (counts > number)[:, None, None]
+        covered = inside_rows & inside_columns
         value = low + (high - low) * draws.uniform(count, (0, 1))
         images = torch.where(covered, value, images)
     return images

@@ -18,7 +18,7 @@ from . import beam_and_detector as chain
 from .coarse import CoarseGrid
 from .collimators import random_apertures
 from .draws import Draws
-from .foreign_objects import add_tools, with_blocks, with_letters
+from .foreign_objects import random_tools, with_blocks, with_letters
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def degraded(
     intensity = _beam(paths, draws, looks)
     for stage in (_with_tools, _with_scatter, _with_blur, _with_noise):
         intensity = stage(intensity, draws, grid, looks)
-    images = -intensity.clamp_(min=chain.FAINTEST).log_()
+    images = intensity.clamp_(min=chain.FAINTEST).log_().neg_()
     for stage in (_with_ramp, _with_tone, _with_flattening):
         images = stage(images, draws, grid, looks)
     return _covered(images, draws, grid, looks)
@@ -152,9 +152,10 @@ def _beam(paths: Mapping[str, torch.Tensor], draws: Draws, looks: Looks) -> torc
 
 def _with_tools(images: torch.Tensor, draws: Draws, grid: CoarseGrid, looks: Looks) -> torch.Tensor:
     chosen = draws.some(len(images), looks.p_tools)
-    counts = draws.whole(len(chosen), looks.tools)
-    bodies = add_tools(torch.zeros_like(images[chosen]), draws, counts, looks.tool_depth)
-    images[chosen] *= torch.exp(-bodies)
+    counts, order = draws.whole(len(chosen), looks.tools).sort(descending=True, stable=True)
+    bodies = random_tools(draws, counts, images.shape[1:], looks.tool_depth)
+    chosen = chosen[order]
+    images[chosen] = images[chosen].mul_(bodies.neg_().exp_())
     return images
 
 

@@ -12,7 +12,6 @@ BOUND = 4.0
 """Values lie between minus and plus this."""
 
 _WINDOW = 0.1  # standard deviation of the blur that makes "local", parts of the side
-_CELLS = 32  # on which it is computed
 _QUIET = 0.4  # of the mean local contrast: what varies less is not amplified further
 _FLAT = 0.02  # the same, of the whole image's contrast
 _RESOLUTION = 1e-5  # of the largest value: contrast below it is rounding
@@ -34,7 +33,7 @@ def standardised(images: torch.Tensor, masks: torch.Tensor, pixels: int) -> torc
             stays.
 
     Raises:
-        InputError: if images are not square, or masks do not fit them.
+        InputError: if images are not square, masks do not fit them, or a value within a mask is not finite.
     """
     if images.ndim != 3 or images.shape != masks.shape or images.shape[1] != images.shape[2]:
         raise InputError(
@@ -42,7 +41,7 @@ def standardised(images: torch.Tensor, masks: torch.Tensor, pixels: int) -> torc
             remedy="crop or pad them to squares [n, side, side]",
         )
     values, inside = _resized(_centred(images, masks), masks, pixels)
-    grid = CoarseGrid.of(values, _CELLS)
+    grid = CoarseGrid.of(values)
     known = grid.blurred(grid.means(inside), _WINDOW).clamp(min=1e-6)
     mean = grid.blurred(grid.means(values), _WINDOW) / known
     square = grid.blurred(grid.means(values * values), _WINDOW) / known
@@ -56,13 +55,24 @@ def standardised(images: torch.Tensor, masks: torch.Tensor, pixels: int) -> torc
 
 def _centred(images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Less the mean and over the standard deviation within the masks; 0 outside."""
+    images = _finite(images, masks)
     inside = masks.to(images.dtype)
     count = inside.sum((1, 2), keepdim=True).clamp(min=1)
-    images = images.masked_fill(~masks, 0)
+    images = images * inside
     largest = images.abs().amax((1, 2), keepdim=True)
     images = (images - images.sum((1, 2), keepdim=True) / count) * inside
     spread = ((images * images).sum((1, 2), keepdim=True) / count).sqrt()
     return images / torch.maximum(spread, _RESOLUTION * largest).clamp(min=1e-30)
+
+
+def _finite(images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """With zeros in place of what is not finite outside the masks."""
+    finite = images.isfinite()
+    if finite.all():
+        return images
+    if (masks & ~finite).any():
+        raise InputError("an image holds NaN or infinite values", remedy="leave them out of its mask")
+    return images.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _resized(values: torch.Tensor, masks: torch.Tensor, pixels: int) -> tuple[torch.Tensor, torch.Tensor]:
