@@ -14,6 +14,9 @@ from .looks import Looks, degraded
 from .network_input import standardised
 from .ranges import PoseRanges
 
+CHUNK = 16
+"""Views drawn together: processes share a batch by whole chunks, so that it is the same for any number."""
+
 _TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
 
 
@@ -68,23 +71,23 @@ class Simulation:
         """(3,) float64; poses refer to it."""
         return torch.as_tensor(self.anatomies[0].centre)
 
-    def batch(self, number: int, items: Sequence[int]) -> Batch:
-        """The named items of a batch; item k of batch n is the same whoever asks, and with whatever others.
-
-        (Looks are drawn for all items of a call together, so they are the same only for the same items.)
-        """
+    def batch(self, number: int, chunks: Sequence[int]) -> Batch:
+        """The named chunks of a batch, `CHUNK` views each; a chunk is the same whoever asks for it."""
         anatomy = self.anatomies[number % len(self.anatomies)]
-        cameras = [self._view(anatomy, np.random.default_rng([self.seed, number, item])) for item in items]
+        cameras, images = [], []
+        for chunk in chunks:
+            rng = np.random.default_rng([self.seed, number, chunk])
+            views = [self._view(anatomy, rng) for _ in range(CHUNK)]
+            paths = {name: render(density, views) for name, density in anatomy.materials.items()}
+            generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            xrays = degraded(paths, generator, self.looks)
+            images.append(standardised(xrays.images, xrays.masks, self.pixels))
+            cameras += views
         poses = torch.as_tensor(np.stack([camera.camera_from_patient for camera in cameras]))
-        paths = {name: render(density, cameras) for name, density in anatomy.materials.items()}
-        seed = np.random.SeedSequence([self.seed, number, items[0]]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(seed >> np.uint64(1)))
-        xrays = degraded(paths, generator, self.looks)
         fields = fields_of(cameras)
         codes = encode(poses, self.centre, torch.as_tensor(self.ranges.middle), fields)
-        images = standardised(xrays.images, xrays.masks, self.pixels)
-        device = images.device
-        return Batch(images, codes.float().to(device), poses, fields, tuple(cameras), anatomy)
+        images = torch.cat(images)
+        return Batch(images, codes.to(images), poses, fields, tuple(cameras), anatomy)
 
     def _view(self, anatomy: Anatomy, rng: np.random.Generator) -> Camera:
         """A random N x N camera that sees enough of the anatomy."""
