@@ -58,7 +58,11 @@ def _case(volume: Volume, anatomy: Anatomy, ranges: PoseRanges, number: int) -> 
     pixels = remembered(body, camera, detector, mask, _simulated)
     image = line_integrals_from_transmission(pixels.astype(float), mask)
     return Case(
-        volume.name, str(number), disturbed, Xray(image, camera, mask, str(number)), targets_in(volume, camera)
+        volume.name,
+        str(number),
+        disturbed,
+        Xray(image, camera, mask, str(number)),
+        targets_in(volume, camera),
     )
 
 

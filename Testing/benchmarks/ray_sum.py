@@ -53,7 +53,7 @@ def _sums(values, source, directions, step):
             near, far = max(near, min(a, b)), min(far, max(a, b))
         if far <= near:
             continue
-        steps = int(math.ceil((far - near) / step))
+        steps = math.ceil((far - near) / step)
         length = (far - near) / steps
         for n in range(steps):
             t = near + (n + 0.5) * length

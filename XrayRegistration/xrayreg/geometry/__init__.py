@@ -69,6 +69,7 @@ from .se3 import (
     inverse,
     is_rigid,
     log_se3,
+    nearest_rotation,
     rotation_angle_deg,
     translation,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "mayacam_text",
     "motion_of",
     "nanodrr_from_camera",
+    "nearest_rotation",
     "offsets_of",
     "opencv_yaml",
     "patient_angles",

@@ -132,3 +132,12 @@ def is_rigid(transform: np.ndarray, tolerance: float = 1e-4) -> bool:
         and (np.abs(gram - np.eye(3)) <= tolerance).all()
         and (np.linalg.det(rotation) > 0).all()
     )
+
+
+def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) nearest to any matrix (3, 3); of a sum of rotations, their chordal mean.
+
+    K. S. Arun et al., "Least-squares fitting of two 3-D point sets", 1987, with Umeyama's sign, 1991.
+    """
+    u, _, vt = np.linalg.svd(matrix)
+    return u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt

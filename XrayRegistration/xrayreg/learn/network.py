@@ -124,5 +124,3 @@ def _stages(config: NetworkConfig) -> nn.Sequential:
             stages.append(ResNetBlock(here, channels, 2, stride, shortcut, norm=norm))
             here = channels
     return nn.Sequential(*stages)
-
-

@@ -39,7 +39,10 @@ class PoseRanges:
             object.__setattr__(self, field.name, _checked(field.name, getattr(self, field.name)))
         if self.source_to_centre_mm[0] <= 0:
             raise InputError("source_to_centre_mm begins at or behind the source", remedy="begin above 0")
-        if max(map(abs, self.primary_deg + self.tertiary_deg)) > 360 or max(map(abs, self.secondary_deg)) > 90:
+        if (
+            max(map(abs, self.primary_deg + self.tertiary_deg)) > 360
+            or max(map(abs, self.secondary_deg)) > 90
+        ):
             raise InputError("angles beyond 360 degrees, or a secondary angle beyond 90 degrees")
 
     @property

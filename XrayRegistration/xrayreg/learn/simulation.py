@@ -1,7 +1,7 @@
 """Training images on the fly: random poses in the ranges, DRRs of the CT, random looks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class Simulation:
     camera: Camera
     ranges: PoseRanges
     pixels: int
-    looks: Looks = Looks()
+    looks: Looks = field(default_factory=Looks)
     zoom: tuple[float, float] = (0.85, 1.15)
     least_seen: float = 0.5
     seed: int = 0
