@@ -18,12 +18,12 @@ class TinyTask:
         spoiled: the number of a batch whose loss is not a number; "gradient" in ``how`` spoils only that.
     """
 
-    def __init__(self, seed: int = 0, *, width: int = 16, spoiled: int = -1, how: str = "loss"):
+    def __init__(self, seed: int = 0, *, width=16, dropout=0.2, spoiled: int = -1, how: str = "loss"):
         generator = torch.Generator().manual_seed(seed)
         self.module = nn.Sequential(
             nn.Conv2d(1, width, 3),
             nn.GroupNorm(4, width),
-            nn.Dropout(0.2),
+            nn.Dropout(dropout),
             nn.Flatten(),
             nn.Linear(width * 4, 3),
         )

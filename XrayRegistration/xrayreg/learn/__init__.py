@@ -1,19 +1,25 @@
 """Pose networks: where the X-ray was taken from, learned on DRRs of the patient's own CT."""
 
 from .anatomy import Anatomy
+from .distributed import ALONE, Crew, crew_of_environment
 from .estimate import Estimate, TrainedNetwork, estimated
 from .looks import Looks
 from .network import NetworkConfig, PoseNetwork
+from .network_file import check_same_patient, read_network, volume_sha256, write_network
 from .pose_task import PoseTask
 from .ranges import PoseRanges, ranges_from_json, read_ranges
 from .settings import TrainingSettings
 from .simulation import Batch, Simulation
 from .starting import NetworkStart, started_from_network
+from .steps import Task
+from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
 
 __all__ = [
+    "ALONE",
     "Anatomy",
     "Batch",
+    "Crew",
     "Estimate",
     "Looks",
     "NetworkConfig",
@@ -23,12 +29,19 @@ __all__ = [
     "PoseTask",
     "Progress",
     "Simulation",
+    "Task",
     "TrainedNetwork",
     "TrainedResult",
     "TrainingSettings",
+    "check_same_patient",
+    "crew_of_environment",
     "estimated",
+    "load_weights",
     "ranges_from_json",
+    "read_network",
     "read_ranges",
     "started_from_network",
     "train",
+    "volume_sha256",
+    "write_network",
 ]

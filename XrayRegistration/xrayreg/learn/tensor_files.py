@@ -158,5 +158,5 @@ def _safetensors(where: Path):
         import safetensors.torch
     except ImportError:
         what = "needs safetensors, which is not installed"
-        raise InputError(what, where=where, remedy="pip install 'xrayreg[train]'") from None
+        raise InputError(what, where=where, remedy="pip install 'xrayreg[networks]'") from None
     return safetensors.torch

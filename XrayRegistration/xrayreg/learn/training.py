@@ -132,4 +132,5 @@ def _steps(
             save(place)
             saved = time.perf_counter()
     save(place)
+    stepper.crew.most(0.0)  # all wait until it is written
     return place
