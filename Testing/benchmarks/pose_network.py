@@ -3,10 +3,9 @@
     python Testing/benchmarks/pose_network.py NETWORK OUT [--anatomy skull] [--count 200] [--frontal]
 
 On the fresh X-rays of `network_cases.py` at poses drawn from the network's ranges. ``mpd`` is the mean
-projection distance of bone in the field of view, on the detector, scaled back to the bone's depth; below 1 mm
-counts as success. With
---frontal every X-ray is also registered from one fixed start, the middle of the ranges, by the usual search and
-by the far one. OUT.jsonl gets a row per X-ray, OUT.txt the table.
+projection distance of bone in the field of view, on the detector, scaled back to the bone's depth; below
+1 mm counts as success. With --frontal every X-ray is also registered from one fixed start, the middle of the
+ranges, by the usual search and by the far one. OUT.jsonl gets a row per X-ray, OUT.txt the table.
 """
 
 import argparse
@@ -50,7 +49,9 @@ def main() -> None:
     options.out.with_suffix(".txt").write_text(report + "\n")
 
 
-def evaluated(network: TrainedNetwork, volume, count: int, first: int, frontal: bool, out: Path) -> list[dict]:
+def evaluated(
+    network: TrainedNetwork, volume, count: int, first: int, frontal: bool, out: Path
+) -> list[dict]:
     density = density_of(volume)
     rows = []
     with out.open("w") as file:
@@ -119,12 +120,14 @@ def table(rows: list[dict]) -> str:
         mpd = np.array([each["mpd"] for each in part])
         good = mpd < SUCCESS_MM
         caught = np.array([each["verdict"] != "accept" for each in part])
-        lines.append(
-            f"{way}: success {100 * good.mean():.1f} %; start {_spread(part, 'start_deg')} degrees, "
-            f"{_spread(part, 'start_tre')} mm; end mPD {_spread(part, 'mpd')} mm, TRE {_spread(part, 'tre')} mm; "
-            f"{_spread(part, 'seconds')} s; failures not accepted {int((caught & ~good).sum())} of "
-            f"{int((~good).sum())}; right ones accepted {100 * (~caught & good).sum() / max(1, good.sum()):.0f} %"
-        )
+        caught, failed = int((caught & ~good).sum()), int((~good).sum())
+        accepted = 100 * sum(each["verdict"] == "accept" for each in part) / len(part)
+        lines += [
+            f"{way}: success {100 * good.mean():.1f} %, {_spread(part, 'seconds')} s",
+            f"  start {_spread(part, 'start_deg')} degrees, {_spread(part, 'start_tre')} mm",
+            f"  end mPD {_spread(part, 'mpd')} mm, TRE {_spread(part, 'tre')} mm",
+            f"  accepted {accepted:.0f} %; {caught} of {failed} failures were not accepted",
+        ]
     return "\n".join(lines)
 
 

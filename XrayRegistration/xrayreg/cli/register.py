@@ -21,6 +21,7 @@ from ..results import nameless, refuse_file, refuse_input, whole_or_nothing, wri
 from .files import say
 from .guards import check_air
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks
+from .networks import add_network_options, init_of, started_by_network
 from .options import add_volume_options, air_hu, search_range, volume_of
 from .pipeline import Inputs, described, register_and_write
 from .xrays import Shot, add_xray_options, read_xrays, shots_of
@@ -48,15 +49,18 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", choices=["rigid"], default="rigid")
     parser.add_argument(
         "--init",
-        choices=["auto", "camera", "dicom", "landmarks", "search"],
+        choices=["auto", "camera", "dicom", "network", "landmarks", "search"],
         default="auto",
-        help="where the start pose comes from: camera files, DICOM tags, whichever of the two a view has "
-        "(auto, and search, which looks twice as far around it), or landmarks found in volume and X-rays",
+        help="where the start pose comes from: camera files, DICOM tags, a network that was trained on this "
+        "CT, landmarks found in volume and X-rays, or (auto) the network if one is given and else whichever "
+        "of the first two a view has; search takes the same and looks twice as far around it",
     )
+    add_network_options(parser)
     parser.add_argument(
         "--search-deg",
         help="how far the patient may be turned against the start, degrees: one number or x,y,z "
-        "(default 25, with --init search 45; 0 with --search-mm 0 only refines the start)",
+        "(default 25, with --init search 45, from a network as it says; 0 with --search-mm 0 only refines "
+        "the start)",
     )
     parser.add_argument(
         "--search-mm",
@@ -81,12 +85,16 @@ def run(options: argparse.Namespace) -> int:
     refuse_file(options.out)
     refuse_input(options.out, [options.volume])
     check_landmark_options(options)
+    init = init_of(options)
     shots = shots_of(options)
     masks = mask_names(options.mask) if options.mask else ()
     volume = volume_of(options)
     check_air(volume, air_hu(options), options.volume)
-    xrays = [masked_by_content(xray, masks) for xray in read_xrays(shots, options.init, volume)]
-    if options.init == "landmarks":
+    xrays = [masked_by_content(xray, masks) for xray in read_xrays(shots, init, volume)]
+    reach = search_range(options, volume)
+    if init == "network":
+        xrays, reach = started_by_network(options, xrays, volume, reach)
+    if init == "landmarks":
         from_tags = {xray.name for shot, xray in zip(shots, xrays, strict=True) if shot.camera is None}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
     if options.deidentify:
@@ -99,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
     }
     if options.segmentation is not None:
         files["segmentation"] = described(options.segmentation)
-    reach = search_range(options, volume)
+    if init == "network":
+        files["network"] = described(options.network)
     inputs = Inputs(volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify)
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)

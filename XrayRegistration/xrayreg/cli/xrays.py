@@ -23,6 +23,7 @@ from ..images import (
 )
 from .landmarks import without_start
 
+_WITHOUT_START = ("landmarks", "network")
 _START_FROM_TAGS = "start pose from the C-arm's angles, with the isocenter at the volume's centre"
 
 
@@ -107,7 +108,8 @@ def read_xrays(shots: list[Shot], init: str, volume: Volume) -> list[Xray]:
     """The X-rays at their start poses; camera files of one rig are checked against each other.
 
     Args:
-        init: "camera", "dicom", "auto", "search", or "landmarks", where poses of views alone mean nothing.
+        init: "camera", "dicom", "auto", "search"; or "landmarks" or "network", where poses of views alone
+            mean nothing.
         volume: its centre is taken as the isocenter of poses from DICOM tags.
     """
     isocenter = tuple(float(x) for x in volume.grid.centre_patient)
@@ -118,13 +120,13 @@ def read_xrays(shots: list[Shot], init: str, volume: Volume) -> list[Xray]:
         camera_file = None
         if shot.camera is not None:
             camera_file = _camera_file(shot, isocenter)
-            if init == "landmarks":
+            if init in _WITHOUT_START:
                 camera_file = without_start(camera_file)
             if camera_file.camera_from_rig is not None:
                 first_of_rig = first_of_rig or (camera_file, shot.camera)
                 check_rig(*first_of_rig, camera_file, shot.camera)
         xray = read_xray(shot.path, camera_file, name, isocenter, shot.frame, _geometry(shot))
-        if shot.camera is None and init != "landmarks":
+        if shot.camera is None and init not in _WITHOUT_START:
             xray = replace(xray, notes=(*xray.notes, _START_FROM_TAGS))
         xrays.append(xray)
     return xrays

@@ -2,15 +2,16 @@
 
 from .anatomy import Anatomy
 from .distributed import ALONE, Crew, crew_of_environment
-from .estimate import Estimate, TrainedNetwork, estimated
+from .estimate import Estimate, TrainedNetwork, combined, field_image
 from .looks import Looks
 from .network import NetworkConfig, PoseNetwork
 from .network_file import check_same_patient, read_network, volume_sha256, write_network
+from .pose_network_file import pose_network, read_pose_network
 from .pose_task import PoseTask
 from .ranges import PoseRanges, ranges_from_json, read_ranges
 from .settings import TrainingSettings
-from .simulation import Batch, Simulation
-from .starting import NetworkStart, started_from_network
+from .simulation import Batch, Simulation, squared
+from .starting import Estimator, NetworkStart, started_from_network
 from .steps import Task
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "Crew",
     "Estimate",
+    "Estimator",
     "Looks",
     "NetworkConfig",
     "NetworkStart",
@@ -34,12 +36,16 @@ __all__ = [
     "TrainedResult",
     "TrainingSettings",
     "check_same_patient",
+    "combined",
     "crew_of_environment",
-    "estimated",
+    "field_image",
     "load_weights",
+    "pose_network",
     "ranges_from_json",
     "read_network",
+    "read_pose_network",
     "read_ranges",
+    "squared",
     "started_from_network",
     "train",
     "volume_sha256",

@@ -2,18 +2,35 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from ..geometry import apply, inverse, nearest_rotation
 from ..images import Xray
 from ..register import SearchRange, groups
-from .estimate import Estimate, TrainedNetwork, estimated
+from .estimate import Estimate
 
 _SIGMAS = 2.5  # errors that the search covers
 _LEAST_DEG, _MOST_DEG = 8.0, 30.0
 _LEAST_MM, _MOST_MM = 20.0, 100.0
 _CANDIDATES = 128
+
+
+class Estimator(Protocol):
+    """A network that knows the patient: a `TrainedNetwork`, or an `XvrNetwork` with its CT.
+
+    Attributes:
+        centre: (3,) the anatomy's centre, patient, mm.
+    """
+
+    centre: np.ndarray
+
+    def estimated(self, xray: Xray) -> Estimate:
+        """The pose of an X-ray, whatever its camera says of it."""
+
+    def outside(self, camera_from_patient: np.ndarray) -> dict[str, float]:
+        """By how much, mm or degrees, a pose (4, 4) is outside of what it knows, by name."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,7 @@ class NetworkStart:
     outside: dict[str, dict[str, float]]
 
 
-def started_from_network(network: TrainedNetwork, xrays: Sequence[Xray]) -> NetworkStart:
+def started_from_network(network: Estimator, xrays: Sequence[Xray]) -> NetworkStart:
     """The X-rays at the poses that a network gives them; only how views of a rig lie to each other is kept.
 
     Of a rig every view tells the patient's place and turn in it; they are averaged by the inverse squares of
@@ -43,12 +60,12 @@ def started_from_network(network: TrainedNetwork, xrays: Sequence[Xray]) -> Netw
     started: dict[str, Xray] = {}
     turn_deg, shift_mm, outside = 0.0, 0.0, {}
     for group in groups(xrays):
-        estimates = [estimated(network, xray) for xray in group]
+        estimates = [network.estimated(xray) for xray in group]
         motion = _motion(group, estimates, network.centre)
         for xray, estimate in zip(group, estimates, strict=True):
             camera = xray.camera.moved(xray.camera.camera_from_patient @ motion)
             started[xray.name] = replace(xray, camera=camera, notes=(*xray.notes, _note(estimate)))
-            if beyond := network.ranges.outside(camera.camera_from_patient, network.centre):
+            if beyond := network.outside(camera.camera_from_patient):
                 outside[xray.name] = beyond
         turn_deg = max(turn_deg, min(estimate.rotation_deg for estimate in estimates))
         shift_mm = max(shift_mm, min(max(e.across_mm, e.depth_mm) for e in estimates))
