@@ -126,7 +126,7 @@ def locally_flattened(images: torch.Tensor, grid: CoarseGrid, part: torch.Tensor
 
 
 def robust_ends(images: torch.Tensor, grid: CoarseGrid) -> tuple[torch.Tensor, torch.Tensor]:
-    """Least and largest value [n, 1, 1] of means over cells, which noise hardly moves; at least 1e-3 apart."""
+    """Least and largest mean over a cell [n, 1, 1], which noise hardly moves; at least 1e-3 apart."""
     means = grid.means(images)
     low = means.amin((1, 2), keepdim=True)
     return low, torch.maximum(means.amax((1, 2), keepdim=True), low + 1e-3)

@@ -106,36 +106,30 @@ def random_tools(
     if (counts.diff() > 0).any():
         raise InputError("the numbers of tools rise", remedy="sort the images by them, largest first")
     paths = draws.zeros(len(counts), *size)
-    for number in range(int(counts.max()) if len(counts) else 0):
+    for number in range(int(counts[0]) if len(counts) else 0):
         first = int((counts > number).sum())  # so that they lie together in memory
         paths[:first] += random_rods(draws, first, size, largest).line_integrals(*size)
     return paths
 
 
 def with_letters(images: torch.Tensor, draws: Draws, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    """Signs burned into [n, row, column] near an edge, in the darkest or the brightest value, or a square.
+    """Signs burned into [n, row, column] near an edge, in the darkest or the brightest value, or a bar.
 
     Args:
         low, high: [n, 1, 1] the ends of the image's values.
     """
     count, rows, columns = images.shape
-    side, cells = min(rows, columns), (5, 11)  # three letters of five by three
-    pattern = (draws.unit(count, *cells) < 0.55) | draws.chance(count, 0.2)[:, None, None]
-    pattern[:, :, 3::4] = False
-    pattern = torch.nn.functional.pad(pattern, (1, 1, 1, 1))
-    cell = draws.uniform(count, (0.008, 0.022)) * side
-    across = draws.chance(count, 0.5)[:, None, None]
+    cells = (5, 11)  # three letters of five by three
+    signs = (draws.unit(count, *cells) < 0.55) | draws.chance(count, 0.2)[:, None, None]
+    signs[:, :, 3::4] = False
+    cell = draws.uniform(count, (0.008, 0.022)) * min(rows, columns)
     near, anywhere = draws.uniform(count, (0.0, 0.15)), draws.uniform(count, (0.0, 0.85))
     near = torch.where(draws.chance(count, 0.5)[:, None, None], near, 0.92 - near)
-    top = torch.where(across, near, anywhere) * rows
-    left = torch.where(across, anywhere, near) * columns
-    v = torch.arange(rows, device=images.device, dtype=images.dtype)[:, None]
-    u = torch.arange(columns, device=images.device, dtype=images.dtype)
-    row = ((v - top) / cell).floor().clamp(-1, cells[0]).long() + 1
-    column = ((u - left) / cell).floor().clamp(-1, cells[1]).long() + 1
-    written = pattern.flatten(1).gather(1, (row * (cells[1] + 2) + column).flatten(1)).reshape(images.shape)
-    value = torch.where(draws.chance(count, 0.5)[:, None, None], low, high)
-    return torch.where(written, value, images)
+    across = draws.chance(count, 0.5)[:, None, None]
+    in_rows = _cells(rows, torch.where(across, near, anywhere) * rows, cell, cells[0])
+    in_columns = _cells(columns, torch.where(across, anywhere, near) * columns, cell, cells[1])
+    written = in_rows.mT @ signs.to(images) @ in_columns
+    return torch.lerp(images, torch.where(draws.chance(count, 0.5)[:, None, None], low, high), written)
 
 
 def with_blocks(
@@ -145,19 +139,22 @@ def with_blocks(
     """[n, row, column] with ``counts`` [n] rectangles of one value each over what was there.
 
     Args:
-        sides: range of their height and width.
+        sides: range of their height and width, parts of the image's.
         low, high: [n, 1, 1] the ends of the values.
     """
     count, rows, columns = images.shape
-    v = (torch.arange(rows, device=images.device, dtype=images.dtype)[:, None] + 0.5) / rows
-    u = (torch.arange(columns, device=images.device, dtype=images.dtype) + 0.5) / columns
-    for number in range(int(counts.max()) if len(counts) else 0):
-        half_height, half_width = draws.uniform(count, sides) / 2, draws.uniform(count, sides) / 2
-        inside_rows = ((v - draws.uniform(count, (0, 1))).abs() < half_height) & (counts > number)[
-            :, None, None
-        ]
-        inside_columns = (u - draws.uniform(count, (0, 1))).abs() < half_width
-        covered = inside_rows & inside_columns
+    for number in range(int(counts.max()) if count else 0):
+        height, width = draws.uniform(count, sides) * rows, draws.uniform(count, sides) * columns
+        in_rows = _cells(rows, draws.uniform(count, (0, 1)) * rows - height / 2, height, 1)
+        in_columns = _cells(columns, draws.uniform(count, (0, 1)) * columns - width / 2, width, 1)
         value = low + (high - low) * draws.uniform(count, (0, 1))
-        images = torch.where(covered, value, images)
+        covered = in_rows.mT * in_columns * (counts > number)[:, None, None]
+        images = torch.lerp(images, value, covered)
     return images
+
+
+def _cells(pixels: int, first: torch.Tensor, size: torch.Tensor, cells: int) -> torch.Tensor:
+    """[n, cell, pixel]: 1 where the pixel lies in the cell, else 0; the first cell begins at ``first``."""
+    place = torch.arange(pixels, device=first.device, dtype=first.dtype)
+    number = torch.arange(cells, device=first.device)[:, None]
+    return (((place - first) / size).floor() == number).to(first)

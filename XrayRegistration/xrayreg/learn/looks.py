@@ -55,7 +55,7 @@ class Looks:
     water_gain: tuple[float, float] = (0.6, 1.4)
     bone_gain: tuple[float, float] = (0.6, 1.6)
     p_tools: float = 0.5
-    tools: tuple[int, int] = (1, 4)
+    tools: tuple[int, int] = (1, 3)
     tool_depth: tuple[float, float] = (0.5, 5.0)
     p_scatter: float = 0.8
     scatter: tuple[float, float] = (0.03, 0.4)
