@@ -11,8 +11,8 @@ CHANNELS = 1
 BOUND = 4.0
 """Values lie between minus and plus this."""
 
-_WINDOW = 0.1  # standard deviation of the blur that makes "local", parts of the side
-_QUIET = 0.4  # of the mean local contrast: what varies less is not amplified further
+_WINDOW = 0.07  # standard deviation of the blur that makes "local", parts of the side
+_QUIET = 0.25  # of the mean local contrast: what varies less is not amplified further
 _FLAT = 0.02  # the same, of the whole image's contrast
 _RESOLUTION = 1e-5  # of the largest value: contrast below it is rounding
 _AT_ONCE = 16  # images: what is computed in between stays in the processor's cache
@@ -66,10 +66,10 @@ def _centred(images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     inside = masks.to(images.dtype)
     count = inside.sum((1, 2), keepdim=True).clamp(min=1)
     images = images * inside
-    largest = images.abs().amax((1, 2), keepdim=True)
+    images = images / images.abs().amax((1, 2), keepdim=True).clamp(min=1e-30)  # squares must not overflow
     images = (images - images.sum((1, 2), keepdim=True) / count) * inside
     spread = ((images * images).sum((1, 2), keepdim=True) / count).sqrt()
-    return images / torch.maximum(spread, _RESOLUTION * largest).clamp(min=1e-30)
+    return images / spread.clamp(min=_RESOLUTION)
 
 
 def _finite(images: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
