@@ -399,7 +399,7 @@ def test_octagons_and_circles_by_their_areas():
 def test_a_known_collimator_is_in_the_mask_and_leaves_the_field_as_it_was():
     paths = patient(30, dtype=torch.float64)
     plain = paths["water"] + paths["bone"]
-    result = degraded(paths, seeded(), only(p_collimator=1.0, p_hidden=0.0, opening=(0.5, 0.5)))
+    result = degraded(paths, seeded(), only(p_collimator=1.0, opening=(0.5, 0.5)))
     torch.testing.assert_close(result.images[result.masks], plain[result.masks])
     corners = (slice(None), slice(None, None, 63), slice(None, None, 63))
     assert not result.masks[corners].any()  # at most 0.25 sqrt(2) + 0.12 sqrt(2) of the side from the middle
@@ -412,12 +412,19 @@ def test_a_known_collimator_is_in_the_mask_and_leaves_the_field_as_it_was():
 
 def test_a_hidden_collimator_is_dark_but_not_in_the_mask():
     settings = {"p_collimator": 1.0, "opening": (0.5, 0.5)}
-    known = degraded(patient(30), seeded(), only(**settings, p_hidden=0.0))
+    known = degraded(patient(30), seeded(), only(**settings))
     hidden = degraded(patient(30), seeded(), only(**settings, p_hidden=1.0))
     assert hidden.masks.all()
     assert torch.equal(hidden.images, known.images)
     some = degraded(patient(200, 16), seeded(), only(**settings, p_hidden=0.4)).masks.all(2).all(1)
     assert some.float().mean() == pytest.approx(0.4, abs=0.1)
+
+
+def test_outside_the_field_it_may_be_blank():
+    paths = patient(30, dtype=torch.float64)
+    looks = only(p_collimator=1.0, opening=(0.5, 0.5), p_blank=1.0)
+    images = degraded(paths, seeded(), looks).images
+    assert images[:, :5, :5].abs().max() < 0.02  # as beside the body, where nothing is
 
 
 # --- Few cells ---

@@ -41,6 +41,8 @@ class Looks:
         p_inverted: share of images with bright and dark exchanged; none, as readers know the polarity.
         letters: groups of them in an image.
         opening: width and height of the collimator's field, parts of the shorter side.
+        blades: how much darker than the densest anatomy it is outside, parts of the image's range of values.
+        p_blank: share of the collimated images that are bright outside in place of dark.
         p_hidden: share of the collimated images whose mask does not tell.
         blocks, block_sides: how many are erased, and their sides, parts of the image's.
 
@@ -81,6 +83,8 @@ class Looks:
     letters: tuple[int, int] = (1, 2)
     p_collimator: float = 0.45
     opening: tuple[float, float] = (0.6, 1.15)
+    blades: tuple[float, float] = (-0.1, 2.5)
+    p_blank: float = 0.15
     p_hidden: float = 0.4
     p_blocks: float = 0.2
     blocks: tuple[int, int] = (1, 3)
@@ -227,14 +231,15 @@ def _covered(images: torch.Tensor, draws: Draws, grid: CoarseGrid, looks: Looks)
 def _collimated(
     images: torch.Tensor, draws: Draws, low: torch.Tensor, high: torch.Tensor, looks: Looks
 ) -> torch.Tensor:
-    """Darkens what is outside the field, in place; the masks [n, row, column]."""
+    """Covers what is outside the field, in place; the masks [n, row, column]."""
     masks = torch.ones_like(images, dtype=torch.bool)
     chosen = draws.some(len(images), looks.p_collimator)
     count, size = len(chosen), images.shape[1:]
     depth = random_apertures(draws, count, size, looks.opening).depth(*size)
     edge = draws.uniform(count, (0.5, 2.0))  # half the width of the penumbra, pixels
     low, high = low[chosen], high[chosen]
-    blade = high + (high - low) * draws.uniform(count, (-0.1, 0.8))
+    blade = high + (high - low) * draws.uniform(count, looks.blades)
+    blade = torch.where(draws.chance(count, looks.p_blank)[:, None, None], low, blade)
     leak = draws.uniform(count, (0.0, 0.15))
     open_part = (0.5 + 0.5 * depth / edge).clamp_(0, 1)
     images[chosen] = blade + (images[chosen] - blade) * (leak + (1 - leak) * open_part)

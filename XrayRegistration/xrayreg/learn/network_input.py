@@ -12,9 +12,9 @@ BOUND = 4.0
 """Values lie between minus and plus this."""
 
 _WINDOW = 0.07  # standard deviation of the blur that makes "local", parts of the side
-_QUIET = 0.25  # of the mean local contrast: what varies less is not amplified further
-_FLAT = 0.02  # the same, of the whole image's contrast
-_RESOLUTION = 1e-5  # of the largest value: contrast below it is rounding
+_QUIET = 0.15  # of the mean local contrast: what varies less is not amplified further
+_FLAT = 0.01  # the same, of the whole image's contrast
+_RESOLUTION = 1e-4  # of the largest value: contrast below it is rounding
 _AT_ONCE = 16  # images: what is computed in between stays in the processor's cache
 
 
