@@ -18,7 +18,7 @@ from xrayreg.learn import Anatomy, PoseRanges
 from xrayreg.render import C_ARM_BEAM, Density, Detector, detected, polyenergetic
 
 PANEL_MM = 400.0
-LEAST_SEEN = 0.5
+LEAST_SEEN = 0.5  # of what is seen from the middle of the ranges, as in training
 _SEED = 20_000
 
 
@@ -39,8 +39,9 @@ def fresh_cases(volume: Volume, ranges: PoseRanges, count: int, first: int = 0) 
 def _case(volume: Volume, anatomy: Anatomy, ranges: PoseRanges, number: int) -> Case:
     rng = np.random.default_rng([_SEED + number, *volume.name.encode()])
     camera = panel_camera()
+    enough = LEAST_SEEN * anatomy.seen(camera.moved(ranges.middle_pose(anatomy.centre)))
     pose = ranges.sample(rng, 1, anatomy.centre)[0]
-    while anatomy.seen(camera.moved(pose)) < LEAST_SEEN:
+    while anatomy.seen(camera.moved(pose)) < enough:
         pose = ranges.sample(rng, 1, anatomy.centre)[0]
     camera = camera.moved(pose)
     disturbed = number % 2 == 1

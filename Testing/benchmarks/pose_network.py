@@ -4,8 +4,9 @@
 
 On the fresh X-rays of `network_cases.py` at poses drawn from the network's ranges. ``mpd`` is the mean
 projection distance of bone in the field of view, on the detector, scaled back to the bone's depth; below
-1 mm counts as success. With --frontal every X-ray is also registered from one fixed start, the middle of the
-ranges, by the usual search and by the far one. OUT.jsonl gets a row per X-ray, OUT.txt the table.
+1 mm counts as success. With --frontal N the first N X-rays are also registered from one fixed start, the
+middle of the ranges, by the usual search and by the far one. OUT.jsonl gets a row per X-ray, OUT.txt the
+table.
 """
 
 import argparse
@@ -33,11 +34,11 @@ def main() -> None:
     parser.add_argument("--anatomy", default="skull")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--frontal", action="store_true")
+    parser.add_argument("--frontal", type=int, default=0, help="of so many X-rays")
     options = parser.parse_args()
     volume = volume_of(options.anatomy)
     rows = evaluated(
-        read_pose_network(options.network),
+        read_pose_network(options.network, volume),
         volume,
         options.count,
         options.first,
@@ -49,16 +50,15 @@ def main() -> None:
     options.out.with_suffix(".txt").write_text(report + "\n")
 
 
-def evaluated(
-    network: TrainedNetwork, volume, count: int, first: int, frontal: bool, out: Path
-) -> list[dict]:
+def evaluated(network: TrainedNetwork, volume, count: int, first: int, frontal: int, out: Path) -> list[dict]:
     density = density_of(volume)
     rows = []
     with out.open("w") as file:
         for case in fresh_cases(volume, network.ranges, count, first):
             row = {"case": case.name, "network": from_network(network, density, case)}
-            if frontal:
-                start = replace(case.xray, camera=case.xray.camera.moved(_middle(network)))
+            if len(rows) < frontal:
+                pose = network.ranges.middle_pose(network.centre)
+                start = replace(case.xray, camera=case.xray.camera.moved(pose))
                 row["frontal, near search"] = registered(density, case, start, NEAR)
                 row["frontal, far search"] = registered(density, case, start, FAR)
             rows.append(row)
@@ -104,26 +104,17 @@ def errors(case, camera_from_patient: np.ndarray) -> dict[str, float]:
     }
 
 
-def _middle(network: TrainedNetwork) -> np.ndarray:
-    """(4, 4) camera_from_patient at the middle of all ranges."""
-    pose = np.eye(4)
-    pose[:3, :3] = network.ranges.middle
-    place = [0.0, 0.0, sum(network.ranges.source_to_centre_mm) / 2]
-    pose[:3, 3] = place - pose[:3, :3] @ network.centre
-    return pose
-
-
 def table(rows: list[dict]) -> str:
     lines = [f"{len(rows)} X-rays; success: mPD < {SUCCESS_MM:g} mm"]
     for way in [key for key in rows[0] if key != "case"]:
-        part = [row[way] for row in rows]
+        part = [row[way] for row in rows if way in row]
         mpd = np.array([each["mpd"] for each in part])
         good = mpd < SUCCESS_MM
         caught = np.array([each["verdict"] != "accept" for each in part])
         caught, failed = int((caught & ~good).sum()), int((~good).sum())
         accepted = 100 * sum(each["verdict"] == "accept" for each in part) / len(part)
         lines += [
-            f"{way}: success {100 * good.mean():.1f} %, {_spread(part, 'seconds')} s",
+            f"{way}: {len(part)}, success {100 * good.mean():.1f} %, {_spread(part, 'seconds')} s",
             f"  start {_spread(part, 'start_deg')} degrees, {_spread(part, 'start_tre')} mm",
             f"  end mPD {_spread(part, 'mpd')} mm, TRE {_spread(part, 'tre')} mm",
             f"  accepted {accepted:.0f} %; {caught} of {failed} failures were not accepted",

@@ -100,6 +100,11 @@ class Looks:
         shares = (field.name for field in dataclasses.fields(cls) if field.name.startswith("p_"))
         return cls(**dict.fromkeys(shares, 0.0))
 
+    def rarer(self, part: float) -> "Looks":
+        """Every stage in so much fewer images: 0 is `none`, 1 the same."""
+        shares = (field.name for field in dataclasses.fields(self) if field.name.startswith("p_"))
+        return dataclasses.replace(self, **{name: part * getattr(self, name) for name in shares})
+
 
 @dataclass(frozen=True)
 class Degraded:

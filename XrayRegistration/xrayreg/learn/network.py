@@ -26,8 +26,8 @@ class NetworkConfig:
             something was seen.
     """
 
-    pixels: int = 128
-    channels: tuple[int, ...] = (32, 64, 128, 256)
+    pixels: int = 64
+    channels: tuple[int, ...] = (24, 48, 96, 192)
     blocks: tuple[int, ...] = (1, 1, 1, 1)
     cells: int = 4
 

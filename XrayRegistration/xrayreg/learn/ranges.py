@@ -50,6 +50,14 @@ class PoseRanges:
         """(3, 3) camera from patient at the middle of the angles: what a network's rotations refer to."""
         return carm_rotation(*(sum(getattr(self, name)) / 2 for name in _ANGLES)).T
 
+    def middle_pose(self, centre: np.ndarray) -> np.ndarray:
+        """(4, 4) camera_from_patient at the middle of all ranges; ``centre`` (3,), patient, mm."""
+        pose = np.eye(4)
+        pose[:3, :3] = self.middle
+        place = [sum(ends) / 2 for ends in (self.offset_x_mm, self.offset_y_mm, self.source_to_centre_mm)]
+        pose[:3, 3] = place - pose[:3, :3] @ centre
+        return pose
+
     def sample(self, rng: np.random.Generator, count: int, centre: np.ndarray) -> np.ndarray:
         """(count, 4, 4) camera_from_patient, uniform in every range; ``centre`` (3,), patient, mm."""
         low, high = np.array([getattr(self, field.name) for field in fields(self)]).T

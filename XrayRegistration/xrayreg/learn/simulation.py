@@ -14,7 +14,7 @@ from .looks import Looks, degraded
 from .network_input import standardised
 from .ranges import PoseRanges
 
-CHUNK = 16
+CHUNK = 32
 """Views drawn together: processes share a batch by whole chunks, so that it is the same for any number."""
 
 _TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
@@ -51,9 +51,12 @@ class Simulation:
         ranges: of the poses.
         pixels: N.
         looks: how the images are degraded.
+        clear_batches: over so many first batches the looks come in; the pose is learned sooner from clear
+            images.
         zoom: the field is narrower or wider by a factor in this range, so that other detectors and crops
             are known.
-        least_seen: a view counts if it sees this part of the anatomy.
+        least_seen: a view counts if it sees this part of what is seen of the anatomy from the middle of the
+            ranges.
         seed: of everything that is drawn.
     """
 
@@ -62,6 +65,7 @@ class Simulation:
     ranges: PoseRanges
     pixels: int
     looks: Looks = field(default_factory=Looks)
+    clear_batches: int = 300
     zoom: tuple[float, float] = (0.85, 1.15)
     least_seen: float = 0.5
     seed: int = 0
@@ -74,13 +78,14 @@ class Simulation:
     def batch(self, number: int, chunks: Sequence[int]) -> Batch:
         """The named chunks of a batch, `CHUNK` views each; a chunk is the same whoever asks for it."""
         anatomy = self.anatomies[number % len(self.anatomies)]
+        looks = self.looks.rarer(min(1.0, number / max(1, self.clear_batches)))
         cameras, images = [], []
         for chunk in chunks:
             rng = np.random.default_rng([self.seed, number, chunk])
             views = [self._view(anatomy, rng) for _ in range(CHUNK)]
             paths = {name: render(density, views) for name, density in anatomy.materials.items()}
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            xrays = degraded(paths, generator, self.looks)
+            xrays = degraded(paths, generator, looks)
             images.append(standardised(xrays.images, xrays.masks, self.pixels))
             cameras += views
         poses = torch.as_tensor(np.stack([camera.camera_from_patient for camera in cameras]))
@@ -91,15 +96,21 @@ class Simulation:
 
     def _view(self, anatomy: Anatomy, rng: np.random.Generator) -> Camera:
         """A random N x N camera that sees enough of the anatomy."""
+        enough = self.least_seen * self._most_seen(anatomy)
         best, seen = None, -1.0
         for _ in range(_TRIES):
             camera = squared(self.camera, self.pixels, rng.uniform(*self.zoom))
             camera = camera.moved(self.ranges.sample(rng, 1, anatomy.centre)[0])
             if (part := anatomy.seen(camera)) > seen:
                 best, seen = camera, part
-            if seen >= self.least_seen:
+            if seen >= enough:
                 break
         return best
+
+    def _most_seen(self, anatomy: Anatomy) -> float:
+        """The part of the anatomy that is seen from the middle of the ranges."""
+        pose = self.ranges.middle_pose(anatomy.centre)
+        return anatomy.seen(squared(self.camera, self.pixels).moved(pose))
 
 
 def squared(camera: Camera, pixels: int, zoom: float = 1.0) -> Camera:
