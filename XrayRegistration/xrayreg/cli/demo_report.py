@@ -31,6 +31,14 @@ _PAIRS = (
     (("xray", "The X-ray"), ("drr", "The DRR at the registered pose")),
 )
 
+_NETWORK_PAIRS = (
+    (
+        ("start", "Start: where the network places vertebrae, ribs, screw path and target"),
+        ("", "Registered from there"),
+    ),
+    _PAIRS[1],
+)
+
 
 def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> None:
     """Write report.html beside the pictures it holds."""
@@ -62,6 +70,7 @@ def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> N
         parts += [
             row([_figure(folder, _picture(name, kind), text) for kind, text in pair]) for pair in _PAIRS
         ]
+    parts += _from_any_view(folder / "network", metrics.get("network"))
     scene = [
         _figure(folder, "view3d.png", "The scene in Slicer's 3D view: C-arm frustums, X-rays, bones, plan")
     ]
@@ -70,6 +79,27 @@ def write_report(folder: Path, result: Result, metrics: dict, licence: str) -> N
         parts += ["<h2>In 3D Slicer</h2><p>scene.mrb opens in 3D Slicer 5.12 or newer.</p>", *scene]
     parts.append(f"<h2>Data</h2><p>{html.escape(licence)}</p>")
     (folder / "report.html").write_text(page(_TITLE, parts), encoding="utf-8")
+
+
+def _from_any_view(folder: Path, metrics: dict | None) -> list[str]:
+    """The part on the view whose start a network found; nothing where there was none."""
+    if metrics is None:
+        return []
+    (name,) = (view["name"] for view in metrics["views"])
+    return [
+        "<h2>From any view, by a network</h2>",
+        "<p>The network was trained on simulated X-rays of this CT. Of this view it was told nothing but the "
+        "image and the detector: neither the C-arm's angles nor where the patient lies. Depth is what a "
+        "single view tells least.</p>",
+        table(
+            ("", *(title for _, title in _COLUMNS)),
+            [(name, *(f"{metrics[key]:.2f}" for key, _ in _COLUMNS))],
+        ),
+        *(
+            row([_figure(folder, _picture(name, kind), text) for kind, text in pair])
+            for pair in _NETWORK_PAIRS
+        ),
+    ]
 
 
 def _picture(name: str, kind: str) -> str:

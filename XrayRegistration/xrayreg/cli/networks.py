@@ -1,13 +1,20 @@
 """`--init network`: start poses from a network that was trained on the CT."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..geometry import is_torch_file
 from ..images import Volume, Xray
 from ..register import SearchRange
 from .files import say
+
+if TYPE_CHECKING:
+    from ..learn import NetworkStart
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -48,12 +55,25 @@ def started_by_network(
     Raises:
         InputError: for a network that cannot be used, or is of another patient.
     """
-    from ..learn import read_pose_network, started_from_network  # torch's networks load slowly
+    from ..learn import (  # MONAI loads slowly
+        XvrEstimator,
+        read_pose_network,
+        read_xvr_network,
+        started_from_network,
+    )
 
-    network = read_pose_network(options.network, volume, other_patient=options.other_patient)
+    if is_torch_file(options.network):
+        network = XvrEstimator(read_xvr_network(options.network), volume)
+    else:
+        network = read_pose_network(options.network, volume, other_patient=options.other_patient)
     start = started_from_network(network, xrays)
+    tell_outside(start)
+    asked = options.search_deg is not None or options.search_mm is not None
+    return start.xrays, reach if asked else start.search
+
+
+def tell_outside(start: NetworkStart) -> None:
+    """A line for each view whose pose the network was not trained on."""
     for name, beyond in start.outside.items():
         far = ", ".join(f"{what} by {value:.0f}" for what, value in beyond.items())
         say(f"{name}: the network's pose lies outside of what it was trained on: {far}")
-    asked = options.search_deg is not None or options.search_mm is not None
-    return start.xrays, reach if asked else start.search

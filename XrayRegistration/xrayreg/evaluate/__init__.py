@@ -1,7 +1,16 @@
 """Metrics against a known truth, and the public cases they are measured on."""
 
 from .demo_case import DemoCase, cache_folder, fetch_demo_case
-from .demo_views import PLAN, DemoView, demo_targets, errors, write_demo_views
+from .demo_views import (
+    PLAN,
+    DemoView,
+    demo_camera,
+    demo_network,
+    demo_targets,
+    errors,
+    write_any_view,
+    write_demo_views,
+)
 from .metrics import projection_distance, reprojection_distance, tre
 
 __all__ = [
@@ -9,11 +18,14 @@ __all__ = [
     "DemoCase",
     "DemoView",
     "cache_folder",
+    "demo_camera",
+    "demo_network",
     "demo_targets",
     "errors",
     "fetch_demo_case",
     "projection_distance",
     "reprojection_distance",
     "tre",
+    "write_any_view",
     "write_demo_views",
 ]

@@ -5,6 +5,7 @@ CT's centre would place them: that is the start error which registration has to 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,36 +58,66 @@ class DemoView:
 def write_demo_views(volume: Volume, folder: Path) -> list[DemoView]:
     """Simulate the two views and write them as DICOM XA files into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
+    study, frame = generate_uid(), generate_uid()
+    views = [
+        _write_view(volume, folder / f"{name}.dcm", number, angles, study, frame)
+        for number, (name, *angles) in enumerate(_VIEWS)
+    ]
+    truth_json = {view.name: view.truth.camera_from_patient.tolist() for view in views}
+    (folder / "truth.json").write_text(json.dumps(truth_json, indent=1) + "\n", encoding="utf-8")
+    return views
+
+
+def write_any_view(volume: Volume, path: Path, primary_deg: float, secondary_deg: float) -> DemoView:
+    """Simulate the view of a C-arm at any angles and write it as DICOM XA."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return _write_view(
+        volume, path, len(_VIEWS), (primary_deg, secondary_deg), generate_uid(), generate_uid()
+    )
+
+
+def demo_network() -> Path | None:
+    """The pose network of the demo's CT; None where this installation does not have it."""
+    path = Path(__file__).resolve().parents[2] / "Resources" / "Networks" / "demo-chest.safetensors"
+    return path if path.is_file() else None
+
+
+def demo_camera() -> Camera:
+    """The C-arm of the demo's views; its pose says nothing. The network was trained for it."""
+    carm = CArm(_SOURCE_TO_DETECTOR_MM, _SOURCE_TO_ISOCENTER_MM, 0.0, 0.0)
+    return carm.camera((_PIXELS, _PIXELS), (_SPACING_MM, _SPACING_MM))
+
+
+def _write_view(
+    volume: Volume, path: Path, number: int, angles: Sequence[float], study: str, frame: str
+) -> DemoView:
+    """The view of a C-arm whose isocenter is the CT's centre, with the patient lying otherwise.
+
+    Args:
+        number: seed of its noise.
+        angles: primary and secondary, degrees.
+        study, frame: UIDs of the study and of the frame of reference.
+    """
     centre = volume.grid.centre_patient
     motion = about(centre, np.concatenate([np.radians(_TURN_DEG), _SHIFT_MM]))
     edge = _SHUTTER_PIXELS
     shutter = Shutter(rectangle=(edge, _PIXELS - 1 - edge, edge, _PIXELS - 1 - edge))
-    open_field = shutter.mask((_PIXELS, _PIXELS))
-    study, frame = generate_uid(), generate_uid()
-    views = []
-    for number, (name, primary, secondary) in enumerate(_VIEWS):
-        carm = CArm(
-            _SOURCE_TO_DETECTOR_MM, _SOURCE_TO_ISOCENTER_MM, primary, secondary, isocenter=tuple(centre)
-        )
-        spacing = (_SPACING_MM, _SPACING_MM)
-        nominal = carm.camera((_PIXELS, _PIXELS), spacing)
-        truth = nominal.moved(nominal.camera_from_patient @ motion)
-        pixels = simulate_xray(volume, truth, Detector(seed=number), open_field)
-        path = folder / f"{name}.dcm"
-        write_dicom_xray(
-            path,
-            pixels,
-            carm,
-            spacing,
-            shutter=shutter,
-            series_description=f"simulated {name} view",
-            frame_of_reference_uid=frame,
-            study_uid=study,
-        )
-        views.append(DemoView(name, path, truth))
-    truth_json = {view.name: view.truth.camera_from_patient.tolist() for view in views}
-    (folder / "truth.json").write_text(json.dumps(truth_json, indent=1) + "\n", encoding="utf-8")
-    return views
+    carm = CArm(_SOURCE_TO_DETECTOR_MM, _SOURCE_TO_ISOCENTER_MM, *angles, isocenter=tuple(centre))
+    spacing = (_SPACING_MM, _SPACING_MM)
+    nominal = carm.camera((_PIXELS, _PIXELS), spacing)
+    truth = nominal.moved(nominal.camera_from_patient @ motion)
+    pixels = simulate_xray(volume, truth, Detector(seed=number), shutter.mask((_PIXELS, _PIXELS)))
+    write_dicom_xray(
+        path,
+        pixels,
+        carm,
+        spacing,
+        shutter=shutter,
+        series_description=f"simulated {path.stem} view",
+        frame_of_reference_uid=frame,
+        study_uid=study,
+    )
+    return DemoView(path.stem, path, truth)
 
 
 def demo_targets(segmentation: LabelMap) -> np.ndarray:
