@@ -17,8 +17,8 @@ from xrayreg.geometry import (
     nanodrr_from_camera,
     read_camera_file,
     read_xvr,
+    torch_file,
     write_xvr,
-    xvr_file,
 )
 
 ISOCENTER = (10.0, 20.0, 30.0)
@@ -270,7 +270,7 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 
 def test_an_archive_that_grows_is_refused_unopened(tmp_path, monkeypatch):
-    monkeypatch.setattr(xvr_file, "_LIMIT_BYTES", 2**20)
+    monkeypatch.setattr(torch_file, "_LIMIT_BYTES", 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", bytes(2**21))
     assert (tmp_path / "bomb.pt").stat().st_size < 2**20

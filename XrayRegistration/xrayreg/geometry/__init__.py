@@ -28,6 +28,7 @@ from .diffdrr import (
     diffdrr_from_camera,
     nanodrr_from_camera,
 )
+from .diffdrr_pose import DIFFDRR_ROTATIONS, check_euler_convention, diffdrr_pose
 from .frames import (
     LPS_FROM_RAS,
     CArm,
@@ -73,11 +74,13 @@ from .se3 import (
     rotation_angle_deg,
     translation,
 )
+from .torch_file import read_torch_file
 from .two_views import Triangulated, epipolar_segment, triangulate
 from .words import angles_in_words, carm_in_words, direction_in_words
 from .xvr_file import read_xvr, write_xvr
 
 __all__ = [
+    "DIFFDRR_ROTATIONS",
     "INTENSITIES",
     "LPS_FROM_RAS",
     "PATIENT_POSITIONS",
@@ -108,11 +111,13 @@ __all__ = [
     "carm_from_camera",
     "carm_in_words",
     "carm_rotation",
+    "check_euler_convention",
     "deepfluoro_from_camera",
     "depth_shift",
     "detector_from_image",
     "detector_turn_deg",
     "diffdrr_from_camera",
+    "diffdrr_pose",
     "direction_in_words",
     "epipolar_segment",
     "equipment_angles",
@@ -140,6 +145,7 @@ __all__ = [
     "read_projection_matrix",
     "read_rtk",
     "read_rtk_projections",
+    "read_torch_file",
     "read_xvr",
     "relative_pose_error",
     "rotation_angle_deg",

@@ -1,12 +1,5 @@
-"""The `.pt` and `.pth` files of xvr and nanodrr users: read without running what is in them.
+"""Cameras in the `.pt` and `.pth` files of xvr and nanodrr users."""
 
-Such a file is a pickle, and a pickle can run any program. torch's weights-only reader builds tensors,
-numbers, text, lists and dictionaries only. xvr's own files hold paths and tables beside them: these become
-empty stand-ins.
-"""
-
-import pickle
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +9,10 @@ from .camera import Camera
 from .camera_file import CameraFile
 from .diffdrr import DiffdrrView, camera_from_diffdrr, camera_from_nanodrr, diffdrr_from_camera, uncropped
 from .text_files import known_size
+from .torch_file import read_torch_file
 
-_LIMIT_BYTES = 2**30
-_SKIPPED = ("pathlib.", "pandas.", "numpy.", "builtins.slice")  # paths and tables that xvr saves
 _NUMBERS = ("sdd", "height", "width", "delx", "dely", "x0", "y0")
 _IN_PYTHON = "if you know it, convert in Python: camera_from_diffdrr(DiffdrrView(...), isocenter)"
-
-
-class _Skipped:
-    """Stands for an object of a file that is not looked at; nothing of its class is loaded or called."""
-
-    def __new__(cls, *args, **kwargs):
-        return object.__new__(cls)
-
-    def __init__(self, *args, **kwargs):
-        pass
-
-    def __setstate__(self, state):
-        pass
 
 
 def read_xvr(
@@ -54,7 +33,7 @@ def read_xvr(
         InputError: names the file and what is missing or malformed; if it would have to run code to be read.
     """
     path = Path(path)
-    content = _load(path)
+    content = read_torch_file(path)
     if not isinstance(content, dict):
         raise InputError("holds no dictionary of parameters", where=path)
     if "k_inv" in content and "rt_inv" in content:
@@ -131,42 +110,6 @@ def _nanodrr(content: dict, size: tuple[int, int] | None, path: Path) -> CameraF
         known_size(size, path),
         path,
     )
-
-
-def _load(path: Path) -> object:
-    import torch
-
-    size = _unpacked_bytes(path)
-    if size > _LIMIT_BYTES:
-        raise InputError(f"holds {size >> 20} MB: no file of parameters", where=path)
-    try:
-        if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):  # before torch 2.6
-            return torch.load(path, map_location="cpu", weights_only=True)
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        skipped = [(_Skipped, name) for name in names if name.startswith(_SKIPPED)]
-        with torch.serialization.safe_globals(skipped):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = next((line for line in str(error).splitlines() if "GLOBAL" in line), "")
-        raise InputError(
-            f"would have to run code to be read {reason[:200]}",
-            where=path,
-            remedy="save a dictionary of numbers and tensors only (torch.save)",
-        ) from None
-    except Exception as error:  # torch raises whatever a damaged pickle or archive leads to
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise InputError(f"is no file of torch, or damaged ({reason})", where=path) from None
-
-
-def _unpacked_bytes(path: Path) -> int:
-    """How much a file holds; an archive may hold far more than its size."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sum(entry.file_size for entry in archive.infolist())
-    except FileNotFoundError:
-        raise InputError("no such file", where=path) from None
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return path.stat().st_size
 
 
 def _number(value: object, name: str, path: Path) -> float:

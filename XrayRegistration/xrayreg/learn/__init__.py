@@ -15,6 +15,7 @@ from .starting import Estimator, NetworkStart, started_from_network
 from .steps import Task
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
+from .xvr_checkpoint import XvrNetwork, read_xvr_network
 
 __all__ = [
     "ALONE",
@@ -35,6 +36,7 @@ __all__ = [
     "TrainedNetwork",
     "TrainedResult",
     "TrainingSettings",
+    "XvrNetwork",
     "check_same_patient",
     "combined",
     "crew_of_environment",
@@ -45,6 +47,7 @@ __all__ = [
     "read_network",
     "read_pose_network",
     "read_ranges",
+    "read_xvr_network",
     "squared",
     "started_from_network",
     "train",
