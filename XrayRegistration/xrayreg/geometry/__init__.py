@@ -28,7 +28,7 @@ from .diffdrr import (
     diffdrr_from_camera,
     nanodrr_from_camera,
 )
-from .diffdrr_pose import DIFFDRR_ROTATIONS, check_euler_convention, diffdrr_pose
+from .diffdrr_codes import DIFFDRR_ROTATIONS, check_euler_convention, diffdrr_pose
 from .frames import (
     LPS_FROM_RAS,
     CArm,
@@ -74,7 +74,7 @@ from .se3 import (
     rotation_angle_deg,
     translation,
 )
-from .torch_file import read_torch_file
+from .torch_file import is_torch_file, read_torch_file
 from .two_views import Triangulated, epipolar_segment, triangulate
 from .words import angles_in_words, carm_in_words, direction_in_words
 from .xvr_file import read_xvr, write_xvr
@@ -127,6 +127,7 @@ __all__ = [
     "inverse",
     "is_feet_first",
     "is_rigid",
+    "is_torch_file",
     "log_se3",
     "mayacam_text",
     "motion_of",

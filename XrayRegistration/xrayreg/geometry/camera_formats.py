@@ -13,9 +13,10 @@ from .opencv_file import K_NAMES, read_opencv
 from .projection_matrix import read_projection_matrix
 from .rtk import ROOT, read_rtk
 from .text_files import parse_json, parse_xml, read_bytes, read_text
+from .torch_file import is_torch_file
 from .xvr_file import read_xvr
 
-_HDF5, _ZIP, _PICKLE, _NPY = b"\x89HDF", b"PK\x03\x04", b"\x80", b"\x93NUM"
+_HDF5, _NPY = b"\x89HDF", b"\x93NUM"
 
 
 def read_camera_file(
@@ -46,7 +47,7 @@ def read_camera_file(
     def known() -> tuple[int, int] | None:
         return size() if callable(size) else size
 
-    if head == _ZIP or head[:1] == _PICKLE:
+    if is_torch_file(path):
         _only_one(index, path)
         return read_xvr(path, isocenter, size=known())
     if head == _NPY:

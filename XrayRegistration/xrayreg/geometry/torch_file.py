@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # first bytes of new and of old files
 _LIMIT_BYTES = 2**30
 _SKIPPED = ("pathlib.", "pandas.", "numpy.", "datetime.", "builtins.slice")  # what xvr saves beside numbers
 
@@ -26,6 +27,20 @@ class _Skipped:
 
     def __setstate__(self, state):
         pass
+
+
+def is_torch_file(path: str | Path) -> bool:
+    """Whether it begins as what `torch.save` writes.
+
+    Raises:
+        InputError: if there is no such file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(len(_ZIP))
+    except OSError:
+        raise InputError("no such file", where=path) from None
+    return head == _ZIP or head[:1] == _PICKLE
 
 
 def read_torch_file(path: str | Path) -> object:

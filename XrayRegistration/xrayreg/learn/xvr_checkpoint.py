@@ -72,22 +72,23 @@ class XvrNetwork:
             InputError: if it is missing for a network that needs it, or is not rigid; if the network says
                 numbers that make no pose.
         """
-        centre = np.zeros(3) if patient_from_template is not None else volume.grid.centre_patient
-        if patient_from_template is None and self.is_reframed:
-            raise InputError(
-                "says poses in the frame of a template (config: warp)",
-                where=self.path,
-                remedy="give patient_from_template, the motion of that transform",
-            )
-        frame_from_patient = np.eye(4)
+        centre, template_from_patient = np.zeros(3), np.eye(4)
         if patient_from_template is not None:
             if np.shape(patient_from_template) != (4, 4) or not is_rigid(patient_from_template):
                 raise InputError("patient_from_template is not a rigid 4x4 transform", where=self.path)
-            frame_from_patient = inverse(np.asarray(patient_from_template, dtype=float))
+            template_from_patient = inverse(np.asarray(patient_from_template, dtype=float))
+        elif self.is_reframed:
+            raise InputError(
+                "says poses in the frame of a template (config: warp)",
+                where=self.path,
+                remedy="give XvrNetwork.poses that motion as patient_from_template",
+            )
+        else:
+            centre = volume.grid.centre_patient
         return np.array(
             [
                 camera_from_diffdrr(self.detector.view(pose), centre, self.path).camera_from_patient
-                @ frame_from_patient
+                @ template_from_patient
                 for pose in self._diffdrr_poses(xvr_pictures(xray, self.detector))
             ]
         )
@@ -128,7 +129,8 @@ def read_xvr_network(path: str | Path) -> XvrNetwork:
     if code == "euler_angles":
         check_euler_convention(convention, path)
     detector = _detector(config, path)
-    regressor = XvrRegressor(backbone, norm, DIFFDRR_ROTATIONS[code])
+    with torch.device("meta"):  # no time for random weights
+        regressor = XvrRegressor(backbone, norm, DIFFDRR_ROTATIONS[code])
     _load_weights(regressor, weights, path)
     unit_mm = _unit_mm(config, regressor, detector, path)
     is_reframed = config.get("warp") is not None
@@ -181,7 +183,8 @@ def _load_weights(regressor: XvrRegressor, weights: dict, path: Path) -> None:
     if strange:
         more = f", and {len(strange) - 1} more" if len(strange) > 1 else ""
         raise InputError(f"its weights do not fit: {strange[0]}{more}", where=path, remedy=_NOT_RIGHT)
-    regressor.load_state_dict(weights)
+    own = {name: weights[name].to(value.dtype, copy=True).contiguous() for name, value in ours.items()}
+    regressor.load_state_dict(own, assign=True)
     regressor.eval()
 
 
