@@ -8,15 +8,23 @@ import pytest
 import torch
 from torch.nn import functional
 from xrayreg.errors import InputError
-from xrayreg.geometry import Camera, diffdrr_pose, inverse, translation
+from xrayreg.geometry import Camera, diffdrr_pose, inverse, translation, zxy_angles
 from xrayreg.images import Grid, Volume, Xray
-from xrayreg.learn import read_xvr_network
+from xrayreg.learn import XvrEstimator, read_xvr_network, started_from_network
 
 N, SDD, DELX = 64, 1000.0, 2.0
 CONFIG = {
     "volpath": "/data/ct.nii.gz",
     "outpath": pathlib.PurePosixPath("/models"),
     **{"txmin": -150.0, "txmax": 150.0, "tymin": 450.0, "tymax": 1000.0, "tzmin": -150.0, "tzmax": 150.0},
+    **{
+        "alphamin": -45.0,
+        "alphamax": 45.0,
+        "betamin": -30.0,
+        "betamax": 30.0,
+        "gammamin": -5.0,
+        "gammamax": 5.0,
+    },
     **{"sdd": SDD, "height": N, "delx": DELX, "orientation": "AP", "reverse_x_axis": True},
     **{"parameterization": "quaternion_adjugate", "convention": "ZXY", "unit_conversion_factor": 1000.0},
     **{"model_name": "resnet18", "norm_layer": "groupnorm", "warp": None},
@@ -263,6 +271,31 @@ def test_poses_in_a_templates_frame(tmp_path):
     np.testing.assert_allclose(poses[0][:3, :3], TURNED_LEFT[:3, :3], atol=1e-6)
     with pytest.raises(InputError, match="not a rigid"):
         network.poses(xray, volume(), 2 * np.eye(4))
+
+
+def test_registration_starts_at_what_xvr_predicts(tmp_path):
+    network = read_xvr_network(saying(tmp_path / "x.pth", TURNED, AT_850_MM))
+    start = started_from_network(XvrEstimator(network, volume()), [xray_of(np.eye(N))])
+    np.testing.assert_allclose(start.xrays[0].camera.camera_from_patient, TURNED_LEFT, atol=1e-3)
+    # 90 degrees about z, where the training ended at 45; 850 mm are inside.
+    assert start.outside["view"] == pytest.approx({"alpha": 45}, abs=1e-3)
+    assert min(start.search.rotation_deg) >= 8
+
+
+def test_what_lies_outside_of_the_training(tmp_path):
+    ranges = {"alphamin": 60.0, "alphamax": 300.0, "tymin": 450.0, "tymax": 800.0}
+    network = read_xvr_network(saying(tmp_path / "x.pth", TURNED, AT_850_MM, warp="/w.txt", **ranges))
+    template = translation([1, 2, 3])
+    estimator = XvrEstimator(network, volume(), template)
+    pose = network.poses(xray_of(np.eye(N)), volume(), template)[0]
+    assert estimator.outside(pose) == pytest.approx({"ty": 50}, abs=1e-3)
+    # The source 200 mm further to the front, at the same angles: along tx, as R carries x to y (RAS).
+    assert estimator.outside(pose @ translation([0, 200, 0])) == pytest.approx({"tx": 50, "ty": 50}, abs=1e-3)
+    np.testing.assert_allclose(
+        zxy_angles(diffdrr_pose([1, 0.5, -2], (0, 0, 0), "euler_angles", "ZXY")), [1, 0.5, -2]
+    )
+    silent = read_xvr_network(saying(tmp_path / "x.pth", TURNED, AT_850_MM, betamin="gone"))
+    assert XvrEstimator(silent, volume()).outside(pose) == {}
 
 
 def test_the_unit_of_old_checkpoints(tmp_path):

@@ -28,7 +28,7 @@ from .diffdrr import (
     diffdrr_from_camera,
     nanodrr_from_camera,
 )
-from .diffdrr_codes import DIFFDRR_ROTATIONS, check_euler_convention, diffdrr_pose
+from .diffdrr_codes import DIFFDRR_ROTATIONS, check_euler_convention, diffdrr_pose, zxy_angles
 from .frames import (
     LPS_FROM_RAS,
     CArm,
@@ -159,4 +159,5 @@ __all__ = [
     "turn_by_drag",
     "write_camera_file",
     "write_xvr",
+    "zxy_angles",
 ]

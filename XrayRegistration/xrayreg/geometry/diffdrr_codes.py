@@ -75,6 +75,13 @@ def check_euler_convention(convention: object, where: object = None) -> None:
         raise InputError(f"convention is {convention!r}, not an order of angles such as ZXY", where=where)
 
 
+def zxy_angles(R: np.ndarray) -> np.ndarray:
+    """(3,) Euler angles, rad, of R (3, 3) = Rz Rx Ry, as xvr samples its training; Rx within 90 deg."""
+    return np.array(
+        [np.arctan2(-R[0, 1], R[1, 1]), np.arcsin(np.clip(R[2, 1], -1, 1)), np.arctan2(-R[2, 0], R[2, 2])]
+    )
+
+
 def _of_euler_angles(angles: np.ndarray, convention: str) -> np.ndarray:
     first, second, third = (
         _of_rotation_vector(angle * np.eye(3)["XYZ".index(letter)])

@@ -16,6 +16,7 @@ from .steps import Task
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
 from .xvr_checkpoint import XvrNetwork, read_xvr_network
+from .xvr_estimate import XvrEstimator
 
 __all__ = [
     "ALONE",
@@ -36,6 +37,7 @@ __all__ = [
     "TrainedNetwork",
     "TrainedResult",
     "TrainingSettings",
+    "XvrEstimator",
     "XvrNetwork",
     "check_same_patient",
     "combined",

@@ -26,7 +26,7 @@ from .xvr_network import XVR_BACKBONES, XVR_NORMS, XvrDetector, XvrRegressor, xv
 
 _NEEDED = ("model_name", "norm_layer", "parameterization", "sdd", "height", "delx")
 _NEEDED += ("orientation", "reverse_x_axis")
-_RANGES = ("txmin", "txmax", "tymin", "tymax", "tzmin", "tzmax")
+_RANGES = ("alpha", "beta", "gamma", "tx", "ty", "tz")  # of Euler angles ZXY in degrees, and mm
 _MOST_PIXELS = 4096
 _METRES, _MILLIMETRES = 1000.0, 1.0
 _NOT_RIGHT = "check that it is a checkpoint of `xvr train`"
@@ -43,6 +43,8 @@ class XvrNetwork:
         unit_mm: of the translation it says.
         detector: on whose DRRs it was trained.
         is_reframed: it was fine-tuned from a template's frame and still says poses in that frame.
+        ranges: of the poses of its training, (lowest, highest) by xvr's names: angles alpha, beta, gamma of
+            the rotation Rz Rx Ry in degrees; tx, ty, tz in mm. Empty where the file does not tell all.
         regressor: weights and arithmetic.
     """
 
@@ -53,6 +55,7 @@ class XvrNetwork:
     unit_mm: float
     detector: XvrDetector
     is_reframed: bool
+    ranges: dict[str, tuple[float, float]]
     regressor: XvrRegressor = field(repr=False)
 
     def poses(
@@ -132,9 +135,10 @@ def read_xvr_network(path: str | Path) -> XvrNetwork:
     with torch.device("meta"):  # no time for random weights
         regressor = XvrRegressor(backbone, norm, DIFFDRR_ROTATIONS[code])
     _load_weights(regressor, weights, path)
-    unit_mm = _unit_mm(config, regressor, detector, path)
+    ranges = _ranges(config, path)
+    unit_mm = _unit_mm(config, ranges, regressor, detector, path)
     is_reframed = config.get("warp") is not None
-    return XvrNetwork(path, backbone, code, convention, unit_mm, detector, is_reframed, regressor)
+    return XvrNetwork(path, backbone, code, convention, unit_mm, detector, is_reframed, ranges, regressor)
 
 
 def _one_of(known: dict, name: object, what: str, path: Path) -> str:
@@ -188,7 +192,14 @@ def _load_weights(regressor: XvrRegressor, weights: dict, path: Path) -> None:
     regressor.eval()
 
 
-def _unit_mm(config: dict, regressor: XvrRegressor, detector: XvrDetector, path: Path) -> float:
+def _ranges(config: dict, path: Path) -> dict[str, tuple[float, float]]:
+    ends = {name: (f"{name}min", f"{name}max") for name in _RANGES}
+    if any(each not in config for pair in ends.values() for each in pair):
+        return {}
+    return {name: tuple(_number(config, each, path) for each in pair) for name, pair in ends.items()}
+
+
+def _unit_mm(config: dict, ranges: dict, regressor: XvrRegressor, detector: XvrDetector, path: Path) -> float:
     """The length of the translation's unit.
 
     Old versions of xvr do not write it; some of them mean metres, some millimetres. A factor of 1000 cannot
@@ -199,11 +210,10 @@ def _unit_mm(config: dict, regressor: XvrRegressor, detector: XvrDetector, path:
         if unit <= 0:
             raise InputError(f"its unit_conversion_factor is {unit:g}", where=path)
         return unit
-    if all(name in config for name in _RANGES):
-        ends = np.array([_number(config, name, path) for name in _RANGES])
+    if ranges:
         with torch.no_grad():
             said = float(regressor(torch.zeros(1, 1, detector.height, detector.height))[1].norm())
-        trained = float(np.linalg.norm(ends.reshape(3, 2).mean(axis=1)))
+        trained = float(np.linalg.norm([sum(ranges[name]) / 2 for name in _RANGES[3:]]))
         for unit in (_METRES, _MILLIMETRES):
             if trained / 10 < said * unit < trained * 10:
                 return unit
