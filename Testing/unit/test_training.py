@@ -1,16 +1,18 @@
 """Training: schedule, average, stopping, going on bit for bit, and refusal of numbers that are none."""
 
+import itertools
 import os
 import signal
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny_task import TinyTask, settings, weights_equal
 from torch import nn
 from xrayreg.errors import InputError
-from xrayreg.learn import TrainingSettings, train
+from xrayreg.learn import TrainingSettings, steps, train
 from xrayreg.learn.settings import learning_rate_at
 from xrayreg.learn.stopping import stop_requests
 from xrayreg.learn.training_state import new_state
@@ -136,26 +138,37 @@ def test_a_number_that_is_none_ends_training_and_leaves_the_checkpoint(tmp_path,
     assert path.read_bytes() == before
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Of the steps that are timed: it goes on by a second whenever it is looked at."""
+    ticks = itertools.count()
+    monkeypatch.setattr(steps, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+
+
+@pytest.mark.usefixtures("clock")
 def test_minutes_become_steps_once(tmp_path):
     path = tmp_path / "net.checkpoint"
-    how = TrainingSettings(minutes=0.01, learning_rate=0.01)
-    first = train(TinyTask(), how, path, stop=after(30))  # more than the steps that are timed
-    assert first.place.step < first.place.steps
+    how = TrainingSettings(minutes=1.0, learning_rate=0.01)
+    # A step takes a second, and one goes by between steps. After three steps and one that is timed more than
+    # a twentieth of the minute is gone, 8 seconds: 52 are left.
+    first = train(TinyTask(), how, path, stop=after(30))
+    assert (first.place.step, first.place.steps) == (26, 52)
     assert first.stopped == "asked to"
     last = train(TinyTask(), how, path, resume=True)
-    assert last.place.step == last.place.steps == first.place.steps
+    assert last.place.step == last.place.steps == 52
     assert last.place.seconds > first.place.seconds
     # The copy that was timed leaves no trace: a number of steps gives the same.
     assert weights_equal(last.weights, train(TinyTask(), settings(last.place.steps)).weights)
 
 
+@pytest.mark.usefixtures("clock")
 def test_minutes_that_were_stopped_while_steps_were_timed_are_timed_anew(tmp_path):
     path = tmp_path / "net.checkpoint"
-    how = TrainingSettings(minutes=0.005, learning_rate=0.01)
+    how = TrainingSettings(minutes=0.5, learning_rate=0.01)
     result = train(TinyTask(), how, path, stop=after(2))
     assert (result.place.step, result.place.steps, result.stopped) == (0, 0, "asked to")
     result = train(TinyTask(), how, path, resume=True)
-    assert result.place.step == result.place.steps > 0
+    assert result.place.step == result.place.steps == 22  # half a minute less 8 seconds
 
 
 def test_a_stop_file_ends_training_and_is_removed(tmp_path):
@@ -177,9 +190,12 @@ def test_signals_end_training_after_the_step(tmp_path, number, name):
     assert signal.getsignal(number) is before
 
 
-def test_a_second_ctrl_c_does_not_wait():
+def test_a_second_ctrl_c_does_not_wait_and_a_second_sigterm_does():
     with stop_requests(None, None) as reason:
         signal.raise_signal(signal.SIGINT)
+        assert reason() == "Ctrl-C"
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
         assert reason() == "Ctrl-C"
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Read when torch is imported below. Spinning threads make the many small steps of a registration
     # ten times slower on a machine with other work to do.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from . import check, demo, register, render, view
+    from . import check, demo, finetune, register, render, train, view
     from .guards import refuse_special_files
 
     parser = _OneLineParser(
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"xrayreg {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, check, render, register, view):
+    for command in (demo, check, render, register, train, finetune, view):
         command.add_to(commands)
     options = parser.parse_args(arguments)
     try:

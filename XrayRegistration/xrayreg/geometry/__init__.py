@@ -13,6 +13,7 @@ from .camera import Camera, intrinsics
 from .camera_file import (
     INTENSITIES,
     CameraFile,
+    camera_from_json,
     camera_json,
     mayacam_text,
     read_mayacam,
@@ -102,6 +103,7 @@ __all__ = [
     "apply",
     "camera_from_deepfluoro",
     "camera_from_diffdrr",
+    "camera_from_json",
     "camera_from_nanodrr",
     "camera_from_projection_matrix",
     "camera_from_rtk",

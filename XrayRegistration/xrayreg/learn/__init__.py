@@ -6,6 +6,7 @@ from .estimate import Estimate, TrainedNetwork, combined, field_image
 from .looks import Looks
 from .network import NetworkConfig, PoseNetwork
 from .network_file import check_same_patient, read_network, volume_sha256, write_network
+from .patient_task import new_pose_task
 from .pose_network_file import pose_network, read_pose_network
 from .pose_task import PoseTask
 from .ranges import PoseRanges, ranges_from_json, read_ranges
@@ -13,6 +14,7 @@ from .settings import TrainingSettings
 from .simulation import Batch, Simulation, squared
 from .starting import Estimator, NetworkStart, started_from_network
 from .steps import Task
+from .stopping import stop_requests
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
 from .xvr_checkpoint import XvrNetwork, read_xvr_network
@@ -44,6 +46,7 @@ __all__ = [
     "crew_of_environment",
     "field_image",
     "load_weights",
+    "new_pose_task",
     "pose_network",
     "ranges_from_json",
     "read_network",
@@ -52,6 +55,7 @@ __all__ = [
     "read_xvr_network",
     "squared",
     "started_from_network",
+    "stop_requests",
     "train",
     "volume_sha256",
     "write_network",

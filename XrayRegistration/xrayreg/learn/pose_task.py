@@ -21,21 +21,25 @@ class PoseTask:
 
     Args:
         views: in a batch; rounded up to whole chunks.
+        facts: what else its description says.
 
     Raises:
         InputError: if network and simulation have images of different sizes.
     """
 
-    def __init__(self, module: PoseNetwork, simulation: Simulation, views: int = 64):
+    def __init__(
+        self, module: PoseNetwork, simulation: Simulation, views: int = 64, facts: dict | None = None
+    ):
         if module.config.pixels != simulation.pixels:
             raise InputError(f"the network sees {module.config.pixels} pixels, not {simulation.pixels}")
-        self.module, self.simulation = module, simulation
+        self.module, self.simulation, self.facts = module, simulation, facts or {}
         self.chunks = -(-views // CHUNK)
 
     @property
     def description(self) -> dict:
         simulation = self.simulation
         return {
+            **self.facts,
             "network": self.module.config.as_json,
             "ranges": simulation.ranges.as_json,
             "views": self.chunks * CHUNK,

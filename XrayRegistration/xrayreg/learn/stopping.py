@@ -13,8 +13,8 @@ _SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 def stop_requests(file: Path | None, stop: Callable[[], bool] | None) -> Iterator[Callable[[], str]]:
     """A function that tells why to stop, "" as long as there is no reason.
 
-    In the main thread SIGTERM and Ctrl-C become reasons until the block ends; a second of either does what it
-    did before.
+    In the main thread SIGTERM and Ctrl-C become reasons until the block ends; a second Ctrl-C does what it
+    did before, for those who cannot wait. Schedulers send SIGTERM several times: it goes on to be a reason.
 
     Args:
         file: its appearance is a reason, also where signals are unknown; it is removed when that was told.
@@ -43,7 +43,8 @@ def _heard(number: int, name: str, heard: list[str]) -> Iterator[None]:
 
     def note(*_):
         heard.append(name)
-        signal.signal(number, before)
+        if number == signal.SIGINT:
+            signal.signal(number, before)
 
     if before is None:  # installed by a program written in C: left alone
         yield

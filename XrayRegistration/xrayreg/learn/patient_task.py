@@ -1,0 +1,50 @@
+"""From a CT and a typical view to what a pose network of this patient learns."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ..geometry import Camera, camera_json
+from ..images import Volume
+from .anatomy import Anatomy
+from .network import NetworkConfig, PoseNetwork
+from .network_file import volume_sha256
+from .pose_task import PoseTask
+from .ranges import PoseRanges
+from .simulation import Simulation
+
+
+def new_pose_task(
+    volumes: Sequence[Volume],
+    camera: Camera,
+    ranges: PoseRanges,
+    config: NetworkConfig,
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    facts: dict | None = None,
+) -> PoseTask:
+    """A new network and simulated X-rays of the CTs; the same seed gives the same ones.
+
+    Args:
+        volumes: one patient's CT, or several that were brought into one frame.
+        camera: a typical view; its pose says nothing.
+        facts: what else the description says.
+
+    Raises:
+        InputError: if a volume is empty; without MONAI.
+    """
+    columns = camera.size[0]
+    depth_mm = sum(ranges.source_to_centre_mm) / 2
+    voxel_mm = depth_mm * columns / camera.K[0, 0] / config.pixels  # what a pixel of the network sees
+    anatomies = tuple(Anatomy.of(volume, voxel_mm, device) for volume in volumes)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = PoseNetwork(config).to(device)
+    facts = {
+        "volumes": [volume_sha256(volume) for volume in volumes],
+        "agnostic": len(volumes) > 1,
+        "geometry": camera_json(camera),
+        **(facts or {}),
+    }
+    return PoseTask(network, Simulation(anatomies, camera, ranges, config.pixels, seed=seed), facts=facts)
