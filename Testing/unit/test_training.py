@@ -149,13 +149,13 @@ def clock(monkeypatch):
 def test_minutes_become_steps_once(tmp_path):
     path = tmp_path / "net.checkpoint"
     how = TrainingSettings(minutes=1.0, learning_rate=0.01)
-    # A step takes a second, and one goes by between steps. After three steps and one that is timed more than
-    # a twentieth of the minute is gone, 8 seconds: 52 are left.
-    first = train(TinyTask(), how, path, stop=after(30))
-    assert (first.place.step, first.place.steps) == (26, 52)
+    # A step takes a second. Three are not timed; the fourth after these is beyond a twentieth of the minute,
+    # and leaves 56 seconds.
+    first = train(TinyTask(), how, path, stop=after(3 + 4 + 20))
+    assert (first.place.step, first.place.steps) == (20, 56)
     assert first.stopped == "asked to"
     last = train(TinyTask(), how, path, resume=True)
-    assert last.place.step == last.place.steps == 52
+    assert last.place.step == last.place.steps == 56
     assert last.place.seconds > first.place.seconds
     # The copy that was timed leaves no trace: a number of steps gives the same.
     assert weights_equal(last.weights, train(TinyTask(), settings(last.place.steps)).weights)
@@ -168,7 +168,7 @@ def test_minutes_that_were_stopped_while_steps_were_timed_are_timed_anew(tmp_pat
     result = train(TinyTask(), how, path, stop=after(2))
     assert (result.place.step, result.place.steps, result.stopped) == (0, 0, "asked to")
     result = train(TinyTask(), how, path, resume=True)
-    assert result.place.step == result.place.steps == 22  # half a minute less 8 seconds
+    assert result.place.step == result.place.steps == 28  # two were timed
 
 
 def test_a_stop_file_ends_training_and_is_removed(tmp_path):

@@ -14,7 +14,8 @@ class TrainingSettings:
 
     Attributes:
         steps: how many batches; None where ``minutes`` says it.
-        minutes: how long training may take: the first steps are timed, and the number of steps follows.
+        minutes: how long the steps may take: some are timed, and their number follows. What is compiled at
+            the first use comes on top.
         seed: of batches and of whatever in the network is random.
         learning_rate: the highest.
         warmup_share: of the steps, in which the rate rises from nothing.

@@ -16,8 +16,9 @@ from .distributed import Crew
 from .settings import TrainingSettings
 from .training_state import TrainingState, new_state
 
-_UNTIMED, _TIMED = 3, 20  # steps: the first ones compile and fill caches
+_UNTIMED, _TIMED = 3, 20  # steps: the first ones compile and fill caches, and do not count
 _TRIAL_SHARE = 0.05  # of the minutes; slow steps are timed less often
+_TYPICAL = 10**6  # number of a batch like most: a task may begin with easier ones
 
 
 class Task(Protocol):
@@ -100,26 +101,24 @@ class Stepper:
         return Step(value, terms, bool(stopping))
 
     def affordable_steps(self) -> int:
-        """How many steps the minutes allow, by the first ones, taken with a copy of the network.
+        """How many steps the minutes allow, by some that are taken with a copy of the network.
 
         0 if asked to stop meanwhile.
         """
-        budget_s, began = 60 * self.settings.minutes, time.perf_counter()
+        budget_s, spent_s, timed = 60 * self.settings.minutes, 0.0, 0
         state = new_state(copy.deepcopy(self.task.module), self.settings)
         network = self.wrapped(state.module)
-        timed: list[float] = []
         for number in range(_UNTIMED + _TIMED):
-            before = time.perf_counter()
-            if self.step(network, state, number, self.settings.learning_rate).stopping:
+            if number == _UNTIMED:
+                began = time.perf_counter()
+            if self.step(network, state, _TYPICAL + number, rate=0.0).stopping:
                 return 0
-            now = time.perf_counter()
             if number >= _UNTIMED:
-                timed.append(now - before)
-            (spent_s,) = self.crew.most(now - began)
-            if timed and spent_s > _TRIAL_SHARE * budget_s:
+                timed += 1
+                (spent_s,) = self.crew.most(time.perf_counter() - began)
+            if spent_s > _TRIAL_SHARE * budget_s:
                 break
-        (each_s,) = self.crew.most(sum(timed) / len(timed))
-        return max(1, int((budget_s - spent_s) / each_s))
+        return max(1, int((budget_s - spent_s) * timed / spent_s))
 
 
 class _InBfloat16(nn.Module):
