@@ -44,7 +44,16 @@ def run(options: argparse.Namespace) -> int:
     volume = volume_of(options)
 
     def make(device: torch.device) -> PoseTask:
-        task = new_pose_task([volume], camera, ranges, config, seed=options.seed, device=device, facts=facts)
+        task = new_pose_task(
+            [volume],
+            camera,
+            ranges,
+            config,
+            seed=options.seed,
+            device=device,
+            clear_batches=0,
+            facts=facts,
+        )
         load_weights(task.module, weights, options.source)
         return task
 

@@ -27,6 +27,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         help="camera.json of a typical view: detector and source distance; its pose says nothing",
     )
     parser.add_argument("--ranges", type=Path, help="ranges.json: from where X-rays may be taken")
+    parser.add_argument(
+        "--pixels",
+        type=int,
+        default=NetworkConfig.pixels,
+        help=f"the network sees so many squared (default {NetworkConfig.pixels}); more take longer to learn",
+    )
     parser.set_defaults(run=run)
 
 
@@ -34,10 +40,11 @@ def run(options: argparse.Namespace) -> int:
     inputs = [options.volume, options.geometry, *filter(None, [options.ranges])]
     files = files_of(options, inputs)
     camera = typical_view(options.geometry)
+    config = NetworkConfig(pixels=options.pixels)
     ranges = read_ranges(options.ranges) if options.ranges else PoseRanges()
     volume = volume_of(options)
 
     def make(device: torch.device) -> PoseTask:
-        return new_pose_task([volume], camera, ranges, NetworkConfig(), seed=options.seed, device=device)
+        return new_pose_task([volume], camera, ranges, config, seed=options.seed, device=device)
 
     return train_and_write(options, files, make)

@@ -22,6 +22,7 @@ def new_pose_task(
     *,
     seed: int = 0,
     device: str | torch.device = "cpu",
+    clear_batches: int = 300,
     facts: dict | None = None,
 ) -> PoseTask:
     """A new network and simulated X-rays of the CTs; the same seed gives the same ones.
@@ -29,6 +30,7 @@ def new_pose_task(
     Args:
         volumes: one patient's CT, or several that were brought into one frame.
         camera: a typical view; its pose says nothing.
+        clear_batches: see `Simulation`; 0 for a network that knows degraded images already.
         facts: what else the description says.
 
     Raises:
@@ -47,4 +49,5 @@ def new_pose_task(
         "geometry": camera_json(camera),
         **(facts or {}),
     }
-    return PoseTask(network, Simulation(anatomies, camera, ranges, config.pixels, seed=seed), facts=facts)
+    simulation = Simulation(anatomies, camera, ranges, config.pixels, clear_batches=clear_batches, seed=seed)
+    return PoseTask(network, simulation, facts=facts)
