@@ -11,12 +11,19 @@ from .demo_views import (
     write_any_view,
     write_demo_views,
 )
+from .fresh_xrays import FreshXray, FreshXrays
 from .metrics import projection_distance, reprojection_distance, tre
+from .quality import QualityCard, ViewImages, quality_of
+from .statistics import wilson_interval
 
 __all__ = [
     "PLAN",
     "DemoCase",
     "DemoView",
+    "FreshXray",
+    "FreshXrays",
+    "QualityCard",
+    "ViewImages",
     "cache_folder",
     "demo_camera",
     "demo_network",
@@ -24,8 +31,10 @@ __all__ = [
     "errors",
     "fetch_demo_case",
     "projection_distance",
+    "quality_of",
     "reprojection_distance",
     "tre",
+    "wilson_interval",
     "write_any_view",
     "write_demo_views",
 ]

@@ -1,6 +1,6 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
-from .canvas import Canvas, ellipse_points, picture_camera, write_grey_png
+from .canvas import Canvas, ellipse_points, grey, picture_camera, write_grey_png
 from .comparisons import MIDDLE, checkerboard, difference, in_common_pixels, matched
 from .layers import Layers, Mark, layers_of, layers_on
 from .outlines import edges, outlined_labels, structure_outlines
@@ -25,6 +25,7 @@ __all__ = [
     "drr_picture",
     "edges",
     "ellipse_points",
+    "grey",
     "in_common_pixels",
     "layers_of",
     "layers_on",

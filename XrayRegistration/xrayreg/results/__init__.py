@@ -4,6 +4,7 @@ It lies above `register` and `overlays` and below `cli`: the command line and th
 files by the same functions.
 """
 
+from .card_page import card_page, write_card
 from .deidentify import deidentified, nameless
 from .dicom import write_dicom
 from .files import Drawing, draw, write_overlay, write_registration, write_transform
@@ -17,6 +18,7 @@ __all__ = [
     "Drawing",
     "Outcome",
     "Review",
+    "card_page",
     "deidentified",
     "draw",
     "figure",
@@ -31,6 +33,7 @@ __all__ = [
     "verdict",
     "whole_file",
     "whole_or_nothing",
+    "write_card",
     "write_dicom",
     "write_overlay",
     "write_registration",
