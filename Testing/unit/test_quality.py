@@ -14,6 +14,7 @@ from xrayreg.geometry import Camera, about, carm_rotation, translation
 from xrayreg.images import read_volume
 from xrayreg.learn import Estimate, PoseRanges
 from xrayreg.register import SearchRange
+from xrayreg.results import card_page
 
 NARROW = PoseRanges((-20, 20), (-15, 15), (-5, 5), (-15, 15), (-15, 15), (650, 750))
 
@@ -146,13 +147,14 @@ def test_warnings():
     assert share([True] * 39 + [False])["share"] == 0.975
 
 
-def test_card_as_json_is_strict():
+def test_the_card_as_json_is_strict_and_makes_the_page():
     card = QualityCard(tuple(VIEWS), 5, 3, (256, 256), PoseRanges().as_json, {"steps": 10})
     read = json.loads(json.dumps(card.as_json, allow_nan=False))
     assert read["schema_version"] == 1
     assert read["training"] == {"steps": 10}
     assert [v["success"] for v in read["views"]] == [True, True, True, False, True]
     assert read["views"][3]["found"]["mpd_mm"] == 30
+    assert "<b>4 of 5</b> simulated X-rays" in card_page(read, {})
 
 
 # --- On X-rays ---
