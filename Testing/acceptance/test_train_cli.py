@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import phantom
 import pytest
 import torch
-from xrayreg.cli import finetune, progress, train
+from xrayreg.cli import finetune, progress, train, training
 from xrayreg.images import read_volume
 from xrayreg.learn import NetworkConfig, read_network, volume_sha256, write_network
 
@@ -16,9 +17,18 @@ TINY = NetworkConfig(pixels=32, channels=(8, 16), blocks=(1, 1), cells=2)
 STEPS = 3
 
 
+class Tiny:
+    """In place of `NetworkConfig` in `train`."""
+
+    pixels = TINY.pixels
+
+    def __new__(cls, pixels: int) -> NetworkConfig:
+        return replace(TINY, pixels=pixels)
+
+
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch):
-    monkeypatch.setattr(train, "NetworkConfig", lambda: TINY)
+    monkeypatch.setattr(train, "NetworkConfig", Tiny)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -37,7 +47,8 @@ def inputs(tmp_path_factory) -> Path:
 def arguments(inputs, tmp_path):
     """Of `train`, into a folder of the test's own."""
     files = ["--volume", inputs / "ct.nii.gz", "--geometry", inputs / "camera.json"]
-    return ["train", *files, "--out", tmp_path / "N.pt", "--steps", STEPS, "--progress", "json"]
+    length = ["--steps", STEPS, "--card-views", 0]
+    return ["train", *files, "--out", tmp_path / "N.pt", *length, "--progress", "json"]
 
 
 def names(folder: Path) -> list[str]:
@@ -63,6 +74,38 @@ def test_train_writes_a_network_and_says_how_it_came_about(xrayreg, arguments, i
     assert description["training"]["steps"] == STEPS
     assert description["training"]["settings"]["seed"] == 0
     assert description["network"]["pixels"] == 32
+
+
+def test_a_quality_card_lies_beside_the_network(xrayreg, arguments, tmp_path):
+    answer = xrayreg(*arguments, "--card-views", 2)
+    assert answer.code == 0
+    assert names(tmp_path) == ["N.card.html", "N.card.json", "N.pt"]
+    card = json.loads((tmp_path / "N.card.json").read_text())
+    assert [view["number"] for view in card["views"]] == [1, 2]
+    assert card["training"]["steps"] == STEPS
+    count = card["summary"]["success"]["count"]
+    assert f"{count} of 2 fresh simulated X-rays registered within 1 mm" in answer.out
+    told = events(answer)[-3:]
+    assert told[:2] == [{"event": "card", "done": n, "of": 2} for n in (1, 2)]
+    assert told[2]["card"] == str(tmp_path / "N.card.json")
+
+
+def test_stopped_during_the_card_it_goes_on_with_the_card(xrayreg, arguments, tmp_path, monkeypatch):
+    """The training itself is not done again."""
+    (judge, seen) = (training.quality_of, [])
+
+    def stopped(*args, stop, **options):
+        (tmp_path / "N.stop").touch()
+        return judge(*args, stop=stop, **options)
+
+    monkeypatch.setattr(training, "quality_of", stopped)
+    assert xrayreg(*arguments, "--card-views", 2).code == 130
+    assert names(tmp_path) == ["N.checkpoint"]
+    monkeypatch.setattr(training, "quality_of", lambda *args, **options: seen.append(args))
+    answer = xrayreg(*arguments, "--card-views", 2, "--resume")
+    assert answer.code == 0
+    assert len(seen) == 1
+    assert [each["event"] for each in events(answer)] == ["done"]
 
 
 def test_a_stopped_training_goes_on_to_the_same_network(xrayreg, arguments, tmp_path):

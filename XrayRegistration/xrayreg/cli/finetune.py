@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         load_weights(task.module, weights, options.source)
         return task
 
-    return train_and_write(options, files, make)
+    return train_and_write(options, files, make, volume, camera)
 
 
 def _what_it_was_trained_for(description: dict, where: Path) -> tuple[Camera, PoseRanges, NetworkConfig]:

@@ -32,8 +32,8 @@ class Teller(Protocol):
     def card(self, done: int, of: int) -> None:
         """So many X-rays of the quality card are done."""
 
-    def done(self, network: Path, card: Path) -> None:
-        """Both files are in their place."""
+    def done(self, network: Path, card: Path | None) -> None:
+        """The files are in their place."""
 
     def stopped(self, reason: str, checkpoint: Path) -> None:
         """It ended before its end and can go on."""
@@ -79,8 +79,8 @@ class JsonLines:
     def card(self, done: int, of: int) -> None:
         _tell("card", done=done, of=of)
 
-    def done(self, network: Path, card: Path) -> None:
-        _tell("done", network=str(network), card=str(card))
+    def done(self, network: Path, card: Path | None) -> None:
+        _tell("done", network=str(network), **({} if card is None else {"card": str(card)}))
 
     def stopped(self, reason: str, checkpoint: Path) -> None:
         _tell("stopped", reason=reason, checkpoint=str(checkpoint))
@@ -101,7 +101,7 @@ class Line:
         if self._terminal or done == of:
             self._show(f"quality card: X-ray {done} of {of}", last=done == of)
 
-    def done(self, network: Path, card: Path) -> None:
+    def done(self, network: Path, card: Path | None) -> None:
         """The summary on standard output says it."""
 
     def stopped(self, reason: str, checkpoint: Path) -> None:

@@ -47,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
     def make(device: torch.device) -> PoseTask:
         return new_pose_task([volume], camera, ranges, config, seed=options.seed, device=device)
 
-    return train_and_write(options, files, make)
+    return train_and_write(options, files, make, volume, camera)

@@ -11,25 +11,30 @@ import numpy as np
 import torch
 
 from ..errors import InputError
+from ..evaluate import QualityCard, quality_of
 from ..geometry import Camera, read_camera_file
 from ..images import Volume, read_volume
 from ..learn import (
     Crew,
     PoseTask,
     Progress,
+    TrainedNetwork,
     TrainedResult,
     TrainingSettings,
     crew_of_environment,
+    pose_network,
+    stop_requests,
     train,
     write_network,
 )
-from ..results import refuse_input, software_json, whole_or_nothing
+from ..results import refuse_input, software_json, whole_or_nothing, write_card
 from .files import say
 from .guards import finite
 from .options import voxel_mm
-from .progress import KINDS, teller, tensorboard
+from .progress import KINDS, Teller, teller, tensorboard
 
 CANCELLED = 130
+_CARD_VIEWS = 40
 
 
 def add_training_options(parser: argparse.ArgumentParser, minutes: float, learning_rate: float) -> None:
@@ -67,6 +72,12 @@ def add_training_options(parser: argparse.ArgumentParser, minutes: float, learni
         "--progress", choices=KINDS, default="bar", help="for people (bar), or a JSON object a line (json)"
     )
     parser.add_argument("--tensorboard", type=Path, help="folder of logs for TensorBoard")
+    parser.add_argument(
+        "--card-views",
+        type=int,
+        default=_CARD_VIEWS,
+        help=f"X-rays of the quality card (default {_CARD_VIEWS}, some seconds each; 0 for no card)",
+    )
     parser.set_defaults(default_minutes=minutes)
 
 
@@ -145,12 +156,17 @@ def typical_view(path: Path) -> Camera:
 
 
 def train_and_write(
-    options: argparse.Namespace, files: Files, make: Callable[[torch.device], PoseTask]
+    options: argparse.Namespace,
+    files: Files,
+    make: Callable[[torch.device], PoseTask],
+    volume: Volume,
+    camera: Camera,
 ) -> int:
-    """Train, write the network, and return the exit code.
+    """Train, write the network and its quality card, and return the exit code.
 
     Args:
         make: the task, on a device.
+        volume, camera: what the card's X-rays are made with.
 
     Raises:
         InputError: as `train`; the last checkpoint is kept.
@@ -172,13 +188,46 @@ def train_and_write(
         tell.stopped(result.stopped, files.checkpoint)
         return CANCELLED
     description = _description(task, settings, result, crew)
+    network = pose_network(result.weights, description, files.network, crew.device)
+    card = None
+    if options.card_views:
+        with stop_requests(files.stop, None) as reason:
+            card = _card(network, volume, camera, options, tell, reason)
+            if why := reason():
+                tell.stopped(why, files.checkpoint)
+                return CANCELLED
     with whole_or_nothing(files.network.parent) as staging:
         write_network(staging / files.network.name, result.weights, description)
+        if card is not None:
+            write_card(staging / files.network.name, card.as_json, card.images)
     files.checkpoint.unlink(missing_ok=True)
     files.stop.unlink(missing_ok=True)
-    tell.done(files.network, files.card)
-    print(f"{files.network}: trained in {result.place.steps} steps, {result.place.seconds / 60:.1f} minutes")
+    tell.done(files.network, None if card is None else files.card)
+    judged = "" if card is None else f"; {card.in_words}"
+    minutes = result.place.seconds / 60
+    print(f"{files.network}: trained in {result.place.steps} steps, {minutes:.1f} minutes{judged}")
     return 0
+
+
+def _card(
+    network: TrainedNetwork,
+    volume: Volume,
+    camera: Camera,
+    options: argparse.Namespace,
+    tell: Teller,
+    reason: Callable[[], str],
+) -> QualityCard | None:
+    training = {**network.description["training"], "volumes": network.description["volumes"]}
+    return quality_of(
+        network,
+        volume,
+        camera,
+        views=options.card_views,
+        seed=options.seed,
+        training=training,
+        progress=tell.card,
+        stop=lambda: bool(reason()),
+    )
 
 
 def _crew() -> AbstractContextManager[Crew]:

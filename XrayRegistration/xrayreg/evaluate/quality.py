@@ -66,6 +66,12 @@ class QualityCard:
     images: dict[int, ViewImages] = field(default_factory=dict)
 
     @property
+    def in_words(self) -> str:
+        """In one line."""
+        good = sum(view.found.success for view in self.views)
+        return f"{good} of {len(self.views)} fresh simulated X-rays registered within {SUCCESS_MM:g} mm"
+
+    @property
     def as_json(self) -> dict:
         """The content of N.card.json."""
         summary = summary_of(self.views)
