@@ -109,10 +109,12 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             LandmarksPanel,
             LayoutPanel,
             ManualPanel,
+            NetworkPanel,
             PointsPanel,
             PreoperativePanel,
             RegisterPanel,
             ReviewPanel,
+            TrainingPanel,
             XraysPanel,
         )
 
@@ -122,9 +124,11 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.selector = sessionUi.sessionSelector
         self.selector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", "XrayRegistration")
         self.preoperative = PreoperativePanel(self, self._add("Preoperative.ui"))
+        self.training = TrainingPanel(self, self._add("Training.ui"))
         self.xrays = XraysPanel(self, self._add("Xrays.ui"))
         self.manual = ManualPanel(self, self._add("Manual.ui"))
         self.landmarks = LandmarksPanel(self, self._add("Landmarks.ui"))
+        self.network = NetworkPanel(self, self._add("Network.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
         self.points = PointsPanel(self, self._add("Points.ui"))
@@ -132,9 +136,11 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.export = ExportPanel(self, self._add("Export.ui"))
         self.panels = [
             self.preoperative,
+            self.training,
             self.xrays,
             self.manual,
             self.landmarks,
+            self.network,
             self.register,
             self.review,
             self.points,
@@ -162,6 +168,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         self._rest()
+        self.training.close()
         self.export.abandon()
         self.removeObservers()
 
@@ -177,7 +184,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def busy(self):
-        return any(panel.busy for panel in (self.preoperative, self.landmarks, self.register, self.export))
+        at_work = (self.preoperative, self.training, self.landmarks, self.network, self.register, self.export)
+        return any(panel.busy for panel in at_work)
 
     @property
     def preview(self):
@@ -199,11 +207,11 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def show(self, error):
         showError(error)
 
-    def ensureDependencies(self):
+    def ensureDependencies(self, networks=False):
         """Raises ImportError, in one line, if something is missing and the user does not want it."""
         from XrayRegistrationLib.dependencies import ensure
 
-        ensure()
+        ensure(networks)
 
     def showViews(self):
         self._showWith(self.logic.showResult)
@@ -297,7 +305,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _rest(self):
         """Nothing runs, moves or is observed any more in a scene that goes away."""
-        for panel in (self.preoperative, self.landmarks, self.register):
+        for panel in (self.preoperative, self.training, self.landmarks, self.network, self.register):
             panel.abandon()
         self.manual.stop()
         self.review.pause()

@@ -20,6 +20,8 @@ _LONGEST_PX = {roles.CHECKERBOARD: 512, roles.DIFFERENCE: 1024, roles.EDGES: 400
 def comparison_of(xray, mode: str):
     """The volume node to be laid over a view's X-ray, made or renewed if it must be; None if there is no DRR.
 
+    Where a network looks is never made here: without its map it is the DRR.
+
     Args:
         mode: one of `roles.COMPARISONS`.
 
@@ -27,6 +29,8 @@ def comparison_of(xray, mode: str):
         InputError: if the DRR does not lie on the X-ray.
     """
     drr = xray.GetNodeReference(roles.DRR)
+    if mode == roles.ATTENTION:
+        return xray.GetNodeReference(roles.ATTENTION_MAP) or drr
     if drr is None or mode == roles.BLEND:
         return drr
     node = xray.GetNodeReference(roles.COMPARISON)

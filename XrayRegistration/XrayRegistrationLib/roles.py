@@ -2,11 +2,11 @@
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
 SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS and POINTS; MODALITY ("MR", or
-else CT), CONFIDENCE, DECISION, COMMENT, MADE, PLACE, EXPORTED, START and COMPARE as attributes. On the X-ray
-node of a view: CAMERA, COMPARISON (which says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per
-point of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES,
-OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on,
-and where it was read from as SOURCE.
+else CT), CONFIDENCE, DECISION, COMMENT, MADE, PLACE, EXPORTED, START, NETWORK, ANY_PATIENT and COMPARE as
+attributes. On the X-ray node of a view: ATTENTION_MAP, CAMERA, COMPARISON (which says by COMPARE what it is),
+DETECTOR, DRR, EPIPOLAR (one line per point of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each
+area that is masked by hand), OUTLINES, OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the camera's numbers as JSON
+in the attributes K, SIZE and so on, and where it was read from as SOURCE.
 """
 
 import json
@@ -24,6 +24,7 @@ POINTS = "Points"
 
 MODALITY = "XrayRegistration.Modality"
 
+ATTENTION_MAP = "XrayRegistration.AttentionMap"
 CAMERA = "XrayRegistration.Camera"
 COMPARISON = "XrayRegistration.Comparison"
 DETECTOR = "XrayRegistration.Detector"
@@ -38,6 +39,7 @@ OUTLINE_COLORS = "XrayRegistration.OutlineColors"
 POINTS_HERE = "XrayRegistration.PointsHere"
 REPROJECTED = "XrayRegistration.Reprojected"
 OF_A_VIEW = (
+    ATTENTION_MAP,
     CAMERA,
     COMPARISON,
     DETECTOR,
@@ -80,13 +82,20 @@ PLACE = "XrayRegistration.Place"
 EXPORTED = "XrayRegistration.Exported"
 """In an exported scene: which of its results the folder is about."""
 START = "XrayRegistration.Start"
-ONLY_REFINE = "refine"
-"""Of START: nothing is searched around the start; without the attribute it is."""
+ONLY_REFINE, FROM_NETWORK = "refine", "network"
+"""Of START: nothing is searched around the start, or a network finds it; without the attribute it is searched
+around."""
+NETWORK = "XrayRegistration.Network"
+"""The file of the pose network."""
+ANY_PATIENT = "XrayRegistration.NetworkOfAnyPatient"
+"""Is there if a network that was trained on another CT may be used."""
 
 COMPARE = "XrayRegistration.Compare"
 """How X-ray and DRR are compared, one of COMPARISONS."""
 BLEND, CHECKERBOARD, DIFFERENCE, EDGES, FLICKER = "blend", "checkerboard", "difference", "edges", "flicker"
-COMPARISONS = (BLEND, CHECKERBOARD, DIFFERENCE, EDGES, FLICKER)
+ATTENTION = "attention"
+"""Of COMPARE: not the DRR but where a network looks lies over the X-ray."""
+COMPARISONS = (BLEND, CHECKERBOARD, DIFFERENCE, EDGES, FLICKER, ATTENTION)
 
 
 def view_name(xray) -> str:

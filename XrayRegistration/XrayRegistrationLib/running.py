@@ -13,6 +13,7 @@ from xrayreg.images import check_overlap
 from . import roles
 from .jobs import Job
 from .mrml import remove_references
+from .networks import network_of
 from .nodes import label_map_of, markups_of, volume_of
 from .scene import show_drr
 from .session import show_found, undo, xrays_at_start
@@ -29,7 +30,8 @@ class Run:
     """Starts at once. The poses stay until it is done; only the DRRs move.
 
     Args:
-        turn_deg, shift_mm: how far the start may be off, either way and per axis; both 0 only refine it.
+        turn_deg, shift_mm: how far the start may be off, either way and per axis; both 0 only refine it. Not
+            looked at where the session starts from a network.
         on_state: what it is at, in words, and the part that is done, 0 to 1.
         on_done: the session holds the result.
         on_stopped: the scene is as before; with the error, or None if it was cancelled.
@@ -55,6 +57,8 @@ class Run:
         volume, xrays = _volume_of(session), xrays_at_start(session)
         segmentation = _segmentation_of(session, volume)
         modality = roles.modality_of(session)
+        from_network = session.GetAttribute(roles.START) == roles.FROM_NETWORK
+        network = network_of(session) if from_network else None
         markups = markups_of(roles.references(session, roles.PLAN))
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
@@ -68,7 +72,7 @@ class Run:
 
                 load_projector()
             ct = volume.converted()
-            return register(ct, xrays, turn_deg, shift_mm, segmentation, markups, report, modality)
+            return register(ct, xrays, turn_deg, shift_mm, segmentation, markups, report, modality, network)
 
         self._job = Job(
             work,

@@ -14,6 +14,7 @@ from . import roles
 from .choosing import is_empty
 from .jobs import Job
 from .mrml import all_or_nothing, remove_node
+from .networks import sample_network
 from .scene import add_markup, add_result, add_volume
 from .segments import add_segmentation
 from .session import add_view
@@ -117,6 +118,8 @@ def add_sample(scene, sample: Sample):
             session.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
         for xray in sample.xrays:
             add_view(session, xray)
+        if network := sample_network():
+            session.SetAttribute(roles.NETWORK, str(network))
     for empty in before:
         if is_empty(empty):
             remove_node(empty)

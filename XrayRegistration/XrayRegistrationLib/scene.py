@@ -99,7 +99,8 @@ def add_xray(scene, image: Xray, color: tuple[float, float, float]):
 def show_pixels(xray, image: Xray) -> None:
     """Put another picture of the same camera in the place of a view's; its pose and brightness stay."""
     xray.SetAndObserveImageData(vtk_image(_finite(image.line_integrals, image.mask)[None]))
-    remove_references(xray, roles.MASK)
+    for role in (roles.MASK, roles.ATTENTION_MAP):
+        remove_references(xray, role)
     _show_mask(xray, image)
     xray.SetAttribute(roles.NOTES, json.dumps(list(image.notes)))
 

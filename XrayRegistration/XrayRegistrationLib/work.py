@@ -29,6 +29,8 @@ from xrayreg.register import (
 from xrayreg.render import Density, mr_density, render
 from xrayreg.results import Outcome, software_json
 
+from .networks import Network, started
+
 _PREVIEW_PX = 256
 
 
@@ -90,6 +92,7 @@ def register(
     markups: tuple[Markup, ...],
     report: Callable[[Moving], None],
     modality: str = "CT",
+    network: Network | None = None,
 ) -> Found:
     """Check the inputs, register and judge.
 
@@ -99,10 +102,18 @@ def register(
         markups: whose points are reprojected.
         report: called with every state; an exception it raises ends the work.
         modality: as in `density_of`.
+        network: that gives the starts, and says how far they may be off.
 
     Raises:
-        InputError: for the first problem that the check finds, as a beam that misses the volume.
+        InputError: for the first problem that the check finds, as a beam that misses the volume; or if the
+            network is unfit.
     """
+    search = None
+    if network is not None:
+        report(Moving("asking the network", 0.0, ()))
+        xrays, search = started(network, xrays, volume)
+    elif turn_deg or shift_mm:
+        search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
     report(Moving("checking the inputs", 0.0, ()))
     checked = check_inputs(replace(volume, kind=modality.lower()), xrays, segmentation, markups)
     raise_problems(checked)
@@ -110,9 +121,6 @@ def register(
     started = time.perf_counter()
     density = density_of(volume, modality)
     prepared = time.perf_counter() - started
-    search = None
-    if turn_deg or shift_mm:
-        search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
     labels = () if segmentation is None else tuple(segmentation.names)
     overlay = Overlay(segmentation, labels, markups)
     views, statements, refined = {}, [], 0.0

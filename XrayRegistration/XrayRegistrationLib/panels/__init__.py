@@ -10,10 +10,12 @@ from .export import ExportPanel
 from .landmarks import LandmarksPanel
 from .layout import LayoutPanel
 from .manual import ManualPanel
+from .network import NetworkPanel
 from .points import PointsPanel
 from .preoperative import PreoperativePanel
 from .register import RegisterPanel
 from .review import ReviewPanel
+from .training import TrainingPanel
 from .xrays import XraysPanel
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "LandmarksPanel",
     "LayoutPanel",
     "ManualPanel",
+    "NetworkPanel",
     "PointsPanel",
     "PreoperativePanel",
     "RegisterPanel",
     "ReviewPanel",
+    "TrainingPanel",
     "XraysPanel",
 ]

@@ -26,12 +26,12 @@ class RegisterPanel:
         ready = session is not None and session.GetNodeReference(roles.VOLUME) is not None
         ui.registerButton.enabled = ready and session.GetNumberOfNodeReferences(roles.VIEW) > 0
         ui.runButton.enabled = not self._desk.busy
-        only_refine = session is not None and session.GetAttribute(roles.START) == roles.ONLY_REFINE
+        start = None if session is None else session.GetAttribute(roles.START)
         self._refreshing = True
-        ui.startComboBox.currentIndex = int(only_refine)
+        ui.startComboBox.currentIndex = _STARTS.index(start)
         self._refreshing = False
         ui.startComboBox.enabled = not self._desk.busy
-        ui.rotationSlider.enabled = ui.translationSlider.enabled = not only_refine
+        ui.rotationSlider.enabled = ui.translationSlider.enabled = start is None
         ui.cancelButton.enabled = self.busy
         ui.progressBar.visible = self.busy
 
@@ -43,7 +43,7 @@ class RegisterPanel:
 
     def _on_run(self, checked=False):
         try:
-            self._desk.ensureDependencies()
+            self._desk.ensureDependencies(self._start == roles.FROM_NETWORK)
             from ..running import Run
 
             self._run = Run(
@@ -60,10 +60,15 @@ class RegisterPanel:
         self._desk.refresh()
         self._desk.showViews()
 
+    @property
+    def _start(self):
+        """What is chosen, of `roles.START`."""
+        return _STARTS[self._ui.startComboBox.currentIndex]
+
     def _search(self):
         """How far around the start, in degrees and mm; both 0 only refine it."""
         ui = self._ui
-        if ui.startComboBox.currentIndex == _ONLY_REFINE:
+        if self._start == roles.ONLY_REFINE:
             return 0.0, 0.0
         return ui.rotationSlider.value, ui.translationSlider.value
 
@@ -71,11 +76,11 @@ class RegisterPanel:
         session = self._desk.session
         if self._refreshing or session is None:
             return
-        if self._ui.startComboBox.currentIndex == _ONLY_REFINE:
-            session.SetAttribute(roles.START, roles.ONLY_REFINE)
-        else:
+        if self._start is None:
             session.RemoveAttribute(roles.START)
-        self.refresh(session)
+        else:
+            session.SetAttribute(roles.START, self._start)
+        self._desk.refresh()
 
     def _on_cancel(self, checked=False):
         self._ui.cancelButton.enabled = False
@@ -102,4 +107,4 @@ class RegisterPanel:
             self._desk.show(error)
 
 
-_ONLY_REFINE = 1  # of the rows of startComboBox; 0 searches
+_STARTS = (None, roles.ONLY_REFINE, roles.FROM_NETWORK)  # by the rows of startComboBox; None searches

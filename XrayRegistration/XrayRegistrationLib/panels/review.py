@@ -9,6 +9,7 @@ from .. import roles
 
 _COLORS = {"accept": "#1a7f37", "review": "#9a6700", "reject": "#b3261e"}
 _FLICKER_MS = 500
+_BLENDED = (roles.BLEND, roles.ATTENTION)  # not opaque
 
 
 class ReviewPanel:
@@ -21,8 +22,6 @@ class ReviewPanel:
         self._flicker, self._drr_is_up = qt.QTimer(ui.reviewButton), True  # both end together
         self._flicker.setInterval(_FLICKER_MS)
         self._flicker.timeout.connect(self._on_flicker)
-        for words in _comparisons().values():
-            ui.compareComboBox.addItem(words)
         ui.compareComboBox.currentIndexChanged.connect(self._on_compare)
         ui.blendSlider.valueChanged.connect(self._on_blend)
         ui.outlinesCheckBox.toggled.connect(self._on_outlines)
@@ -36,7 +35,7 @@ class ReviewPanel:
     def look(self):
         """The opacity of what lies over the X-ray, whether there are outlines, and how both are compared."""
         mode = self._mode
-        opacity = self._ui.blendSlider.value if mode == roles.BLEND else 1.0
+        opacity = self._ui.blendSlider.value if mode in _BLENDED else 1.0
         if mode == roles.FLICKER:
             opacity = float(self._drr_is_up)
         return opacity, self._ui.outlinesCheckBox.checked, mode
@@ -56,7 +55,9 @@ class ReviewPanel:
         session = self._desk.session
         if session is None or self._desk.register.busy:
             return roles.BLEND
-        return session.GetAttribute(roles.COMPARE) or roles.BLEND
+        mode = session.GetAttribute(roles.COMPARE) or roles.BLEND
+        is_gone = mode == roles.ATTENTION and not _looked(roles.references(session, roles.VIEW))
+        return roles.BLEND if is_gone else mode
 
     def refresh(self, session):
         ui = self._ui
@@ -94,9 +95,10 @@ class ReviewPanel:
 
         ui, mode = self._ui, self._mode
         self._refreshing = True
+        self._offer_comparisons(views)
         ui.compareComboBox.setCurrentIndex(roles.COMPARISONS.index(mode))
         ui.compareComboBox.enabled = not self._desk.register.busy
-        ui.blendSlider.enabled = mode == roles.BLEND
+        ui.blendSlider.enabled = mode in _BLENDED
         ui.structureList.clear()
         for number, structure in enumerate(outlined(views)):
             ui.structureList.addItem(structure.name)
@@ -111,6 +113,15 @@ class ReviewPanel:
             self._flicker.start()
         else:
             self._flicker.stop()
+
+    def _offer_comparisons(self, views):
+        """The network's attention, the last, only while there is a map of it."""
+        box, words = self._ui.compareComboBox, list(_comparisons().values())
+        if not _looked(views):
+            del words[-1]
+        if box.count != len(words):
+            box.clear()
+            box.addItems(words)
 
     def _on_compare(self, index=None):
         session = self._desk.session
@@ -175,7 +186,13 @@ def _comparisons():
         roles.DIFFERENCE: _("Difference"),
         roles.EDGES: _("Edges of the DRR"),
         roles.FLICKER: _("Flicker"),
+        roles.ATTENTION: _("Attention of the network"),
     }
+
+
+def _looked(views):
+    """Whether it is known where a network looks."""
+    return any(view.GetNodeReference(roles.ATTENTION_MAP) is not None for view in views)
 
 
 def _not_registered(session, views):

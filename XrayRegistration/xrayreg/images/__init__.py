@@ -6,6 +6,7 @@ from .content_masks import field_mask, mask_names, masked_by_content, without_bu
 from .dicom_frames import FrameChoice, frame_choice
 from .drr_files import write_drr_nrrd
 from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
+from .grid_writer import write_grid_nrrd
 from .itk_files import ITK_SUFFIXES
 from .label_check import LabelFit, check_fit, label_fit
 from .label_files import read_label_map
@@ -94,6 +95,7 @@ __all__ = [
     "write_dicom_xray",
     "write_drr_nrrd",
     "write_geometry_file",
+    "write_grid_nrrd",
     "write_markups",
     "write_spatial_registration",
     "xray_size",

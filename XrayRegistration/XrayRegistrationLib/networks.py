@@ -1,0 +1,111 @@
+"""The session's pose network: chosen, what its quality card says, and starts from it.
+
+What of the core's networks the module uses is called here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xrayreg.errors import InputError
+
+from . import roles
+from .mrml import remove_references
+
+if TYPE_CHECKING:
+    import numpy as np
+    from xrayreg.images import Volume, Xray
+    from xrayreg.register import SearchRange
+
+_SAMPLE = "demo-network.safetensors"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was chosen.
+
+    Attributes:
+        any_patient: whether one that was trained on another CT may be used.
+    """
+
+    path: Path
+    any_patient: bool
+
+
+def choose_network(session, path: str) -> None:
+    """Give a session a network file, from which it then starts, or none, ""; maps of the one before go."""
+    if path == (session.GetAttribute(roles.NETWORK) or ""):
+        return
+    forget_attention(session)
+    if path:
+        session.SetAttribute(roles.NETWORK, path)
+        session.SetAttribute(roles.START, roles.FROM_NETWORK)
+        return
+    session.RemoveAttribute(roles.NETWORK)
+    if session.GetAttribute(roles.START) == roles.FROM_NETWORK:
+        session.RemoveAttribute(roles.START)
+
+
+def forget_attention(session) -> None:
+    """Take the maps of where a network looks off the X-rays."""
+    if session.GetAttribute(roles.COMPARE) == roles.ATTENTION:
+        session.RemoveAttribute(roles.COMPARE)
+    for xray in roles.references(session, roles.VIEW):
+        remove_references(xray, roles.ATTENTION_MAP)
+
+
+def network_of(session) -> Network:
+    """The session's.
+
+    Raises:
+        InputError: if none is chosen, or its file is gone.
+    """
+    path = session.GetAttribute(roles.NETWORK)
+    if not path:
+        raise InputError("no network is chosen", remedy='choose one under "Start from a network"')
+    if not Path(path).is_file():
+        raise InputError("no such file", where=path, remedy="choose the network anew")
+    return Network(Path(path), session.GetAttribute(roles.ANY_PATIENT) is not None)
+
+
+def sample_network() -> Path | None:
+    """That of the sample's CT, if it is here: in the module, or in its repository."""
+    resources = (Path(__file__).parents[number] / "Resources" for number in (1, 2))
+    return next((folder / _SAMPLE for folder in resources if (folder / _SAMPLE).is_file()), None)
+
+
+def card_page(network: str) -> Path:
+    """The page of a network's quality card."""
+    return Path(network).with_suffix(".card.html")
+
+
+def card_of(network: str) -> dict:
+    """What a network's quality card says; empty if there is none that can be read."""
+    try:
+        card = json.loads(Path(network).with_suffix(".card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def started(network: Network, xrays: list[Xray], volume: Volume) -> tuple[list[Xray], SearchRange | None]:
+    """The X-rays where the network says that they are, and how far to search around; in a job.
+
+    Raises:
+        InputError: if the file is no network, or one of another patient.
+    """
+    from xrayreg.learn import read_pose_network, started_from_network
+
+    read = read_pose_network(network.path)
+    return started_from_network(read, xrays, volume, any_patient=network.any_patient), read.search
+
+
+def attention(network: Network, xrays: list[Xray], volume: Volume) -> list[np.ndarray]:
+    """Where the network looks, 0 to 1, float32 [row, column] of each X-ray; in a job. Raises as `started`."""
+    from xrayreg.learn import attention_map, read_pose_network
+
+    read = read_pose_network(network.path)
+    return [attention_map(read, xray, volume) for xray in xrays]
