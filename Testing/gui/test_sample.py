@@ -73,6 +73,22 @@ def test_a_click_makes_a_session_that_can_be_registered(application, source, cas
     assert worst_tre(desk.session, files) < 1
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_its_network_is_offered_where_there_is_one(
+    application, source, case, tmp_path, monkeypatch, is_there
+):
+    import XrayRegistrationLib.sample as sample
+
+    network = tmp_path / "demo-network.safetensors"
+    network.write_text("a network")
+    monkeypatch.setattr(sample, "sample_network", lambda: network if is_there else None)
+    load(application, source)
+    assert application.errors == []
+    desk = application.widget
+    assert desk.network._ui.networkPath.currentPath == (str(network) if is_there else "")
+    assert desk.register._ui.startComboBox.currentText == "Search around the start"
+
+
 def test_a_second_click_meanwhile_loads_nothing_more(application, source, case):
     import slicer
     from XrayRegistrationLib import roles

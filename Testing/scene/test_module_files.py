@@ -163,8 +163,9 @@ def test_cmake_lists_every_file_of_the_library_and_no_other():
     assert re.search(r"GLOB_RECURSE XRAYREG_PYTHON_SCRIPTS\s+RELATIVE", cmake)
 
 
-def test_requirements_are_ranges_and_leave_torch_to_its_extension():
-    lines = (MODULE / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-networks.txt"])
+def test_requirements_are_ranges_and_leave_torch_to_its_extension(name):
+    lines = (MODULE / "Resources" / name).read_text(encoding="utf-8").splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
     assert requirements
     for requirement in requirements:

@@ -35,6 +35,21 @@ class Network:
     any_patient: bool
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where registration starts.
+
+    Attributes:
+        xrays: in the order given.
+        search: how far to search around; None only refines.
+        notices: how sure the network is, for people.
+    """
+
+    xrays: list[Xray]
+    search: SearchRange | None
+    notices: tuple[str, ...] = ()
+
+
 def choose_network(session, path: str) -> None:
     """Give a session a network file, from which it then starts, or none, ""; maps of the one before go."""
     if path == (session.GetAttribute(roles.NETWORK) or ""):
@@ -91,21 +106,30 @@ def card_of(network: str) -> dict:
     return card if isinstance(card, dict) else {}
 
 
-def started(network: Network, xrays: list[Xray], volume: Volume) -> tuple[list[Xray], SearchRange | None]:
-    """The X-rays where the network says that they are, and how far to search around; in a job.
+def start_from(network: Network, xrays: list[Xray], volume: Volume) -> Start:
+    """Where the network says that the X-rays are; in a job.
 
     Raises:
         InputError: if the file is no network, or one of another patient.
     """
     from xrayreg.learn import read_pose_network, started_from_network
 
-    read = read_pose_network(network.path)
-    return started_from_network(read, xrays, volume, any_patient=network.any_patient), read.search
+    read = read_pose_network(network.path, volume, other_patient=network.any_patient)
+    start = started_from_network(read, xrays)
+    notices = [f"{xray.name}: {xray.notes[-1]}" for xray in start.xrays]
+    for name, beyond in start.outside.items():
+        far = ", ".join(f"{what} by {value:.0f}" for what, value in beyond.items())
+        notices.append(f"{name}: the network's pose lies outside of what it was trained on: {far}")
+    return Start(start.xrays, start.search, tuple(notices))
 
 
 def attention(network: Network, xrays: list[Xray], volume: Volume) -> list[np.ndarray]:
-    """Where the network looks, 0 to 1, float32 [row, column] of each X-ray; in a job. Raises as `started`."""
+    """Where the network looks, 0 to 1, float32 [row, column] of each X-ray; in a job.
+
+    Raises:
+        InputError: as `start_from`.
+    """
     from xrayreg.learn import attention_map, read_pose_network
 
-    read = read_pose_network(network.path)
+    read = read_pose_network(network.path, volume, other_patient=network.any_patient)
     return [attention_map(read, xray, volume) for xray in xrays]

@@ -188,7 +188,8 @@ def ranges_json(middle: Middle, reach: Reach) -> dict:
     across = [-reach.across_mm, reach.across_mm]
     depth = middle.source_to_centre_mm
     along = [depth - reach.along_mm, depth + reach.along_mm]
-    return {**ranges, "offset_x_mm": across, "offset_y_mm": across, "source_to_centre_mm": along}
+    shifts = {"offset_x_mm": across, "offset_y_mm": across, "source_to_centre_mm": along}
+    return {"schema_version": 1, **ranges, **shifts}
 
 
 def write_inputs(place: Place, inputs: Inputs, report: Callable[[str], None]) -> None:

@@ -29,7 +29,7 @@ from xrayreg.register import (
 from xrayreg.render import Density, mr_density, render
 from xrayreg.results import Outcome, software_json
 
-from .networks import Network, started
+from .networks import Network, Start, start_from
 
 _PREVIEW_PX = 256
 
@@ -108,12 +108,11 @@ def register(
         InputError: for the first problem that the check finds, as a beam that misses the volume; or if the
             network is unfit.
     """
-    search = None
+    start = Start(xrays, _reach(volume, turn_deg, shift_mm))
     if network is not None:
         report(Moving("asking the network", 0.0, ()))
-        xrays, search = started(network, xrays, volume)
-    elif turn_deg or shift_mm:
-        search = within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
+        start = start_from(network, xrays, volume)
+    xrays = start.xrays
     report(Moving("checking the inputs", 0.0, ()))
     checked = check_inputs(replace(volume, kind=modality.lower()), xrays, segmentation, markups)
     raise_problems(checked)
@@ -125,8 +124,8 @@ def register(
     overlay = Overlay(segmentation, labels, markups)
     views, statements, refined = {}, [], 0.0
     for together in groups(xrays):
-        started = time.perf_counter()
-        (rig,) = register_rigid(density, together, search=search, progress=_Watch(density, together, report))
+        started, watch = time.perf_counter(), _Watch(density, together, report)
+        (rig,) = register_rigid(density, together, search=start.search, progress=watch)
         refined += time.perf_counter() - started
         statements.append(confidence_in(rig.evidence))
         for view in rig.views:
@@ -139,7 +138,13 @@ def register(
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
     in_order = tuple(views[xray.name] for xray in xrays)
-    return Found(in_order, confidence, _structures(overlay), made, warnings(checked))
+    return Found(in_order, confidence, _structures(overlay), made, (*start.notices, *warnings(checked)))
+
+
+def _reach(volume: Volume, turn_deg: float, shift_mm: float) -> SearchRange | None:
+    if not (turn_deg or shift_mm):
+        return None
+    return within_its_size(SearchRange((turn_deg,) * 3, (shift_mm,) * 3), volume.grid)
 
 
 def density_of(volume: Volume, modality: str) -> Density:
