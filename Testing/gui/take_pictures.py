@@ -41,6 +41,8 @@ LANDMARKS = {
 """Outermost points of vertebrae in the demo case's segmentation, patient LPS, mm."""
 MIXED_UP = {"T9 spinous process": (0.6, 125.0, -192.5)}
 """That of T8, which the first X-ray is given instead."""
+MINUTES = 5
+"""That a network is trained for."""
 CLICKS_OFF_PX = 1.5
 """Standard deviation of what a person clicks."""
 
@@ -100,6 +102,7 @@ def main() -> None:
         application.click(desk.review._ui.undoButton)
         by_hand(walk)
         landmarks(walk, found)
+        network(walk)
         print(application.errors or "no errors")
 
 
@@ -258,6 +261,29 @@ def landmarks(walk: Walk, cameras: list) -> None:
     walk.application.click(ui.landmarkStartButton)
     walk.application.wait_until(lambda: not desk.busy)
     walk.panel(ui.landmarksButton, "landmarks")
+
+
+def network(walk: Walk) -> None:
+    """Trained for some minutes, which is enough for pictures, and asked where it looks."""
+    from XrayRegistrationLib import training
+
+    training.python_slicer = lambda: sys.executable
+    application, desk, ui = walk.application, walk.desk, walk.desk.training._ui
+    ui.trainingButton.collapsed = False
+    ui.networkFile.currentPath = str(walk.files / "chest.safetensors")
+    ui.minutesSpinBox.value = MINUTES
+    application.click(ui.trainButton)
+    with application.longest_block() as block:
+        application.wait_until(lambda: ui.trainingBar.value >= 60, timeout_s=120 * MINUTES)
+    walk.panel(ui.trainingButton, "training")
+    print(f"training: the GUI was held for {block.milliseconds:.0f} ms at most")
+    application.wait_until(lambda: desk.network._ui.networkPath.currentPath, timeout_s=1200)
+    desk.network._ui.networkButton.collapsed = False
+    walk.panel(desk.network._ui.networkButton, "network")
+    application.click(desk.network._ui.attentionButton)
+    application.wait_until(lambda: not desk.busy)
+    desk.arrange(layouts.X_RAYS)
+    walk.views("attention")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class ReviewPanel:
         text = None if session is None else session.GetAttribute(roles.CONFIDENCE)
         views = [] if session is None else roles.references(session, roles.VIEW)
         drawn = any(view.GetNodeReference(roles.DRR) is not None for view in views)
-        ui.reviewButton.enabled = drawn or text is not None
+        ui.reviewButton.enabled = drawn or text is not None or _looked(views)
         for widget in (ui.commentEdit, ui.acceptButton, ui.rejectButton, ui.undoButton):
             widget.enabled = text is not None
         self._refresh_pictures(views, drawn)

@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 from .. import roles
 from ..training_log import CANCELLING, PAUSING, PREPARING, RUNNING
 
-_CURVE_POINTS, _CURVE_PX = 200, (380, 110)
+_CURVE_POINTS, _CURVE_HEIGHT_PX = 200, 110
 
 
 class TrainingPanel:
@@ -157,7 +157,8 @@ class TrainingPanel:
         if len(points) > 1:
             from ..curve import draw_curve
 
-            self._ui.curveLabel.setPixmap(draw_curve(points, *_CURVE_PX))
+            label = self._ui.curveLabel
+            label.setPixmap(draw_curve(points, label.width, _CURVE_HEIGHT_PX))
 
     def _clear_curve(self):
         self._ui.curveLabel.clear()
