@@ -98,6 +98,7 @@ def test_the_command_is_given_the_ct_the_bones_and_the_ranges(application, desk,
     section.primarySpinBox.value = 30
     section.alongSpinBox.value = 120
     section.minutesSpinBox.value = 4
+    section.segmentationCheckBox.checked = True
     application.click(section.trainButton)
     half_way(application, section)
     inputs = out / "mine.training"
@@ -140,7 +141,6 @@ def test_an_x_ray_gives_the_middle_of_the_views_and_the_detector(
     python("wait")
     section.geometryComboBox.currentIndex = 2
     assert section.geometryComboBox.currentText == "lateral"
-    section.segmentationCheckBox.checked = False
     application.click(section.trainButton)
     half_way(application, section)
     inputs = out / "mine.training"
@@ -418,7 +418,7 @@ def test_the_command_trains_pauses_and_ends_as_the_stand_in_does(application, de
             on_stopped=errors.append,
         )
 
-    run = begin(inputs_of(desk.session, None, True, Reach(), 0.1))
+    run = begin(inputs_of(desk.session, None, False, Reach(), 0.1))
     application.wait_until(lambda: run.log.losses or errors, timeout_s=120)
     run.pause()
     application.wait_until(lambda: seen.paused or seen.done or errors, timeout_s=120)

@@ -128,7 +128,7 @@ class ReviewPanel:
         if self._refreshing or session is None:
             return
         session.SetAttribute(roles.COMPARE, roles.COMPARISONS[self._ui.compareComboBox.currentIndex])
-        self.refresh(session)
+        self._desk.refresh()
         self._desk.blendViews()
 
     def _on_flicker(self):
