@@ -147,6 +147,32 @@ def test_without_its_file_nothing_begins(application, ready, section, path, chos
     assert not ready.busy
 
 
+def test_the_cores_network_is_asked_and_refused_for_another_ct(files, tmp_path):
+    """With weights at random, so that its poses mean nothing."""
+    from xrayreg.images import read_volume, read_xray
+    from xrayreg.learn import NetworkConfig, PoseNetwork, PoseRanges, volume_sha256, write_network
+    from XrayRegistrationLib.networks import Network, start_from
+
+    ct = read_volume(files.ct)
+    xrays = [read_xray(path, isocenter=tuple(ct.grid.centre_patient)) for path in files.xrays]
+    config, path = NetworkConfig(32, (8, 8), (1, 1)), tmp_path / "N.safetensors"
+    description = {
+        "network": config.as_json,
+        "ranges": PoseRanges().as_json,
+        "centre": ct.grid.centre_patient.tolist(),
+        "volumes": [volume_sha256(ct)],
+    }
+    write_network(path, PoseNetwork(config).state_dict(), description)
+    start = start_from(Network(path, any_patient=False), xrays, ct)
+    assert [xray.name for xray in start.xrays] == ["frontal", "lateral"]
+    assert all("from the network" in notice for notice in start.notices[:2])
+    assert min(start.search.rotation_deg) > 0
+    other = replace(ct, hu=ct.hu + 7)
+    with pytest.raises(InputError, match="another CT"):
+        start_from(Network(path, any_patient=False), xrays, other)
+    assert len(start_from(Network(path, any_patient=True), xrays, other).xrays) == 2
+
+
 # --- Its card ---
 
 

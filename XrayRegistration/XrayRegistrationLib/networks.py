@@ -112,9 +112,13 @@ def start_from(network: Network, xrays: list[Xray], volume: Volume) -> Start:
     Raises:
         InputError: if the file is no network, or one of another patient.
     """
-    from xrayreg.learn import read_pose_network, started_from_network
+    from xrayreg.geometry import is_torch_file
+    from xrayreg.learn import XvrEstimator, read_pose_network, read_xvr_network, started_from_network
 
-    read = read_pose_network(network.path, volume, other_patient=network.any_patient)
+    if is_torch_file(network.path):  # they do not say whose they are
+        read = XvrEstimator(read_xvr_network(network.path), volume)
+    else:
+        read = read_pose_network(network.path, volume, other_patient=network.any_patient)
     start = started_from_network(read, xrays)
     notices = [f"{xray.name}: {xray.notes[-1]}" for xray in start.xrays]
     for name, beyond in start.outside.items():

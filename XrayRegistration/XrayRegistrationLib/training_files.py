@@ -18,15 +18,14 @@ from typing import TYPE_CHECKING
 from slicer.i18n import tr as _
 from xrayreg.errors import InputError
 from xrayreg.geometry import CArm, apply, carm_angles_deg, write_camera_file
-from xrayreg.images import check_overlap, write_grid_nrrd
+from xrayreg.images import write_grid_nrrd
 
 from . import roles
-from .nodes import camera_of, label_map_of, volume_of
+from .nodes import camera_of, volume_of
 from .training_log import TrainingLog
 
 if TYPE_CHECKING:
     from xrayreg.geometry import Camera
-    from xrayreg.images import LabelMap
 
     from .nodes import SceneVolume
 
@@ -73,7 +72,6 @@ class Inputs:
     """What a network is trained with."""
 
     volume: SceneVolume
-    segmentation: LabelMap | None
     middle: Middle
     reach: Reach
     minutes: float
@@ -135,7 +133,7 @@ def place_of(path: str) -> Place:
     return Place(network if network.suffix else network.with_suffix(SUFFIX))
 
 
-def inputs_of(session, xray, with_segmentation: bool, reach: Reach, minutes: float) -> Inputs:
+def inputs_of(session, xray, reach: Reach, minutes: float) -> Inputs:
     """Taken from the scene.
 
     Args:
@@ -151,11 +149,8 @@ def inputs_of(session, xray, with_segmentation: bool, reach: Reach, minutes: flo
     node = session.GetNodeReference(roles.VOLUME)
     if node is None:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
-    volume, segmentation = volume_of(node), None
-    if with_segmentation and session.GetNodeReference(roles.SEGMENTATION) is not None:
-        segmentation = label_map_of(session.GetNodeReference(roles.SEGMENTATION))
-        check_overlap(segmentation.grid, volume.grid)
-    return Inputs(volume, segmentation, middle_of(volume, xray), reach, minutes)
+    volume = volume_of(node)
+    return Inputs(volume, middle_of(volume, xray), reach, minutes)
 
 
 def middle_of(volume: SceneVolume, xray) -> Middle:
@@ -216,16 +211,11 @@ def write_inputs(place: Place, inputs: Inputs, report: Callable[[str], None]) ->
 def _fill(place: Place, inputs: Inputs, report: Callable[[str], None]) -> None:
     report(_("writing the CT"))
     write_grid_nrrd(place.folder / "volume.nrrd", inputs.volume.voxels, inputs.volume.grid)
-    given = ["--volume", "volume.nrrd"]
-    if inputs.segmentation is not None:
-        report(_("writing the segmentation"))
-        labels, grid = inputs.segmentation.labels, inputs.segmentation.grid
-        write_grid_nrrd(place.folder / "segmentation.nrrd", labels, grid)
-        given += ["--segmentation", "segmentation.nrrd"]
     report(_("starting"))
     write_camera_file(place.folder / "camera.json", inputs.middle.camera)
     _write_json(place.folder / "ranges.json", ranges_json(inputs.middle, inputs.reach))
-    given += ["--geometry", "camera.json", "--ranges", "ranges.json", "--out", place.network.name]
+    given = ["--volume", "volume.nrrd", "--geometry", "camera.json", "--ranges", "ranges.json"]
+    given += ["--out", place.network.name]
     given += ["--minutes", f"{inputs.minutes:g}", "--progress", "json"]
     _write_json(place.arguments, ["train", *given])  # the last: a folder that has it is whole
 

@@ -36,7 +36,6 @@ class TrainingPanel:
         if [ui.geometryComboBox.itemText(row) for row in range(ui.geometryComboBox.count)] != names:
             ui.geometryComboBox.clear()
             ui.geometryComboBox.addItems(names)
-        ui.segmentationCheckBox.enabled = has_ct and session.GetNodeReference(roles.SEGMENTATION) is not None
         ui.networkFile.enabled = not running
         place = None if running else self._place()
         begun = place is not None and place.is_begun
@@ -123,8 +122,7 @@ class TrainingPanel:
             ui.alongSpinBox.value,
         )
         xray = session.GetNthNodeReference(roles.VIEW, row - 1) if row > 0 else None
-        with_segmentation = ui.segmentationCheckBox.checked
-        return inputs_of(session, xray, with_segmentation, reach, ui.minutesSpinBox.value)
+        return inputs_of(session, xray, reach, ui.minutesSpinBox.value)
 
     def _on_pause(self, checked=False):
         self._training.pause()
