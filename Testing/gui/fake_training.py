@@ -38,7 +38,8 @@ def main() -> int:
     tell("card", done=1, of=40)
     checkpoint.unlink(missing_ok=True)
     out.write_text(json.dumps(given))
-    card = {"success_rate": 0.96, "median_initial_deg": 2.3, "median_initial_mm": 6.1, "verdict": "good"}
+    start = {"rotation_deg": {"median": 2.3}, "mtre_mm": {"median": 6.1}}
+    card = {"summary": {"success": {"count": 38, "of": 40}, "start": start}, "notices": []}
     out.with_suffix(".card.json").write_text(json.dumps({**card, "nice": os.nice(0)}))
     out.with_suffix(".card.html").write_text("<html></html>")
     tell("done", network=str(out), card=str(out.with_suffix(".card.json")))

@@ -85,7 +85,7 @@ def test_a_training_ends_with_a_network_that_is_chosen(application, desk, sectio
     assert desk.session.GetAttribute(roles.NETWORK) == str(out / "mine.safetensors")
     assert desk.session.GetAttribute(roles.START) == roles.FROM_NETWORK
     card = desk.network._ui.cardLabel.text
-    for words in ("good", "96 %", "2.3 degrees", "6.1 mm"):
+    for words in ("38 of 40", "2.3 degrees", "6.1 mm"):
         assert words in card
     assert json.loads((out / "mine.card.json").read_text())["nice"] >= 10
     assert section.trainButton.enabled

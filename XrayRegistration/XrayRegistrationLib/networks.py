@@ -136,4 +136,4 @@ def attention(network: Network, xrays: list[Xray], volume: Volume) -> list[np.nd
     from xrayreg.learn import attention_map, read_pose_network
 
     read = read_pose_network(network.path, volume, other_patient=network.any_patient)
-    return [attention_map(read, xray, volume) for xray in xrays]
+    return [attention_map(read, xray) for xray in xrays]

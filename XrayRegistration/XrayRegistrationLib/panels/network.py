@@ -1,5 +1,7 @@
 """A pose network as start: its file, its quality card, and where it looks."""
 
+from html import escape
+
 import qt
 from slicer.i18n import tr as _
 
@@ -113,21 +115,18 @@ class NetworkPanel:
 
 
 def _headline(card):
-    """What the quality card says, in a line or two; what it does not say is left out."""
-    said = []
-    rate, turn, shift = (_number(card, name) for name in _NUMBERS)
-    if rate is not None:
-        said.append(_("registered {rate:.0f} % of simulated X-rays").format(rate=100 * rate))
-    if turn is not None and shift is not None:
-        said.append(_("starts {turn:.1f} degrees and {shift:.1f} mm off").format(turn=turn, shift=shift))
-    verdict = card.get("verdict")
-    words = [f"<b>{verdict}</b>"] if isinstance(verdict, str) else []
-    return _("Quality: {said}").format(said="; ".join([*words, *said])) if words or said else ""
-
-
-def _number(card, name):
-    value = card.get(name)
-    return value if isinstance(value, int | float) else None
-
-
-_NUMBERS = ("success_rate", "median_initial_deg", "median_initial_mm")
+    """What the quality card found, and its warnings; empty if it does not say."""
+    try:
+        success, start = card["summary"]["success"], card["summary"]["start"]
+        found = _(
+            "{count} of {all} simulated X-rays were registered; half of the starts are under {turn:.1f} "
+            "degrees and {shift:.1f} mm off."
+        ).format(
+            count=success["count"],
+            all=success["of"],
+            turn=start["rotation_deg"]["median"],
+            shift=start["mtre_mm"]["median"],
+        )
+        return "<br>".join([found, *(f"• {escape(notice)}" for notice in card["notices"])])
+    except (KeyError, TypeError, ValueError, AttributeError):  # of another version
+        return ""
