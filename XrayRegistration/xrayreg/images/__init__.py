@@ -1,6 +1,7 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
 from .bones import segment_bones
+from .carm_in_tags import StatedCArm, stated_carm
 from .checksums import sha256, sha256_of_files
 from .content_masks import field_mask, mask_names, masked_by_content, without_burned_in, without_metal
 from .dicom_frames import FrameChoice, frame_choice
@@ -49,6 +50,7 @@ __all__ = [
     "Markup",
     "Shutter",
     "SpatialRegistration",
+    "StatedCArm",
     "Turn",
     "Volume",
     "Xray",
@@ -86,6 +88,7 @@ __all__ = [
     "segment_bones",
     "sha256",
     "sha256_of_files",
+    "stated_carm",
     "thumbnail_png",
     "view_name",
     "without_burned_in",

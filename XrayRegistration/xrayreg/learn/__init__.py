@@ -15,18 +15,32 @@ from .simulation import Batch, Simulation, squared
 from .starting import Estimator, NetworkStart, started_from_network
 from .steps import Task
 from .stopping import stop_requests
+from .template import (
+    Aligned,
+    Template,
+    fit_to_template,
+    in_template_frame,
+    moved,
+    packed_template,
+    template_of,
+    unpacked_template,
+)
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
+from .variation import varied
+from .worklist import LearnedRanges, ranges_from_folder
 from .xvr_checkpoint import XvrNetwork, read_xvr_network
 from .xvr_estimate import XvrEstimator
 
 __all__ = [
     "ALONE",
+    "Aligned",
     "Anatomy",
     "Batch",
     "Crew",
     "Estimate",
     "Estimator",
+    "LearnedRanges",
     "Looks",
     "NetworkConfig",
     "NetworkStart",
@@ -36,6 +50,7 @@ __all__ = [
     "Progress",
     "Simulation",
     "Task",
+    "Template",
     "TrainedNetwork",
     "TrainedResult",
     "TrainingSettings",
@@ -45,9 +60,14 @@ __all__ = [
     "combined",
     "crew_of_environment",
     "field_image",
+    "fit_to_template",
+    "in_template_frame",
     "load_weights",
+    "moved",
     "new_pose_task",
+    "packed_template",
     "pose_network",
+    "ranges_from_folder",
     "ranges_from_json",
     "read_network",
     "read_pose_network",
@@ -56,7 +76,10 @@ __all__ = [
     "squared",
     "started_from_network",
     "stop_requests",
+    "template_of",
     "train",
+    "unpacked_template",
+    "varied",
     "volume_sha256",
     "write_network",
 ]
