@@ -2,16 +2,26 @@
 
 import json
 import os
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import phantom
 import pytest
 import torch
 from xrayreg.cli import finetune, progress, train, training
+from xrayreg.errors import InputError
 from xrayreg.images import read_volume
-from xrayreg.learn import NetworkConfig, read_network, volume_sha256, write_network
+from xrayreg.learn import (
+    NetworkConfig,
+    in_template_frame,
+    read_network,
+    read_pose_network,
+    volume_sha256,
+    write_network,
+)
 
 TINY = NetworkConfig(pixels=32, channels=(8, 16), blocks=(1, 1), cells=2)
 STEPS = 3
@@ -108,6 +118,28 @@ def test_stopped_during_the_card_it_goes_on_with_the_card(xrayreg, arguments, tm
     assert [each["event"] for each in events(answer)] == ["done"]
 
 
+def test_a_network_of_several_patients_finds_its_way_to_another_frame(xrayreg, inputs, tmp_path, data):
+    """Two pelves; the network's file holds the first as template, to which the second is brought again."""
+    pelvis = data / "pelvis_ct_3mm" / "example_ct.nii.gz"
+    together = tmp_path / "cts"
+    together.mkdir()
+    hips = data / "hipbones_ct" / "pelvisSegmIntensityLPI.mha"
+    for number, path in enumerate((hips, pelvis)):
+        shutil.copy(path, together / f"{number}{''.join(path.suffixes[-2:])}")
+    files = ["--volume", together, "--geometry", inputs / "camera.json", "--out", tmp_path / "N.pt"]
+    answer = xrayreg("train", *files, "--steps", 2, "--card-views", 0)
+    assert answer.code == 0, answer.err
+    _, description = read_network(tmp_path / "N.pt")
+    assert description["agnostic"] is True
+    assert len(description["volumes"]) == 2
+    network = read_pose_network(tmp_path / "N.pt", read_volume(pelvis))
+    moved = in_template_frame([read_volume(hips), read_volume(pelvis)])[1].template_from_patient
+    np.testing.assert_allclose(network.network_from_patient, moved, atol=0.5)
+    chest = read_volume(data / "chest_ct" / "cxr.nii.gz")
+    with pytest.raises(InputError, match="same part of the body"):
+        read_pose_network(tmp_path / "N.pt", chest)
+
+
 def test_a_stopped_training_goes_on_to_the_same_network(xrayreg, arguments, tmp_path):
     xrayreg(*arguments)
     whole, _ = read_network(tmp_path / "N.pt")
@@ -192,7 +224,7 @@ def test_finetune_goes_on_from_another_network(xrayreg, arguments, inputs, tmp_p
     source, out = tmp_path / "N.pt", tmp_path / "M.pt"
     xrayreg(*arguments)
     phantom.write_grid(tmp_path / "o.nrrd", (30, 30, 30), (2, 2, 2), phantom.RIGHT_HANDED, phantom.hu)
-    more = ["--from", source, "--volume", tmp_path / "o.nrrd", "--out", out, "--steps", 2]
+    more = ["--from", source, "--volume", tmp_path / "o.nrrd", "--out", out, "--steps", 2, "--card-views", 0]
     assert xrayreg("finetune", *more).code == 0
     (before, old), (after, new) = read_network(source), read_network(out)
     assert new["volumes"] == [volume_sha256(read_volume(tmp_path / "o.nrrd"))] != old["volumes"]

@@ -16,8 +16,9 @@ from ..learn import (
     new_pose_task,
     ranges_from_json,
     read_network,
+    without_template,
 )
-from .training import add_training_options, files_of, train_and_write, volume_of
+from .training import add_training_options, files_of, train_and_write, volumes_of
 
 _MINUTES, _LEARNING_RATE = 3.0, 5e-4
 
@@ -37,11 +38,14 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    files = files_of(options, [options.volume, options.source])
+    files = files_of(options, [*options.volume, options.source])
     weights, description = read_network(options.source)
     camera, ranges, config = _what_it_was_trained_for(description, options.source)
     facts = {"from": sha256(options.source)}
-    volume = volume_of(options)
+    volume, *others = volumes_of(options)
+    if others:
+        raise InputError("finetune is for one patient", where=options.source, remedy="give one --volume")
+    weights = without_template(weights)
 
     def make(device: torch.device) -> PoseTask:
         task = new_pose_task(
@@ -57,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         load_weights(task.module, weights, options.source)
         return task
 
-    return train_and_write(options, files, make, volume, camera)
+    return train_and_write(options, files, make, volume, camera, {})
 
 
 def _what_it_was_trained_for(description: dict, where: Path) -> tuple[Camera, PoseRanges, NetworkConfig]:

@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,18 @@ from .progress import KINDS, Teller, teller, tensorboard
 
 CANCELLED = 130
 _CARD_VIEWS = 40
+_VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 
 
 def add_training_options(parser: argparse.ArgumentParser, minutes: float, learning_rate: float) -> None:
     """Args: ``minutes`` and ``learning_rate`` are what is taken where the options say nothing."""
     parser.add_argument(
-        "--volume", type=Path, required=True, help="CT in HU: DICOM folder, NIfTI, NRRD, MHA or TIFF stack"
+        "--volume",
+        type=Path,
+        action="append",
+        required=True,
+        help="CT in HU: DICOM folder, NIfTI, NRRD, MHA or TIFF stack; for a network of several patients "
+        "repeat it, or give a folder of such files and folders",
     )
     parser.add_argument("--voxel-mm", help="voxel size x,y,z of a TIFF stack, mm")
     parser.add_argument("--series", help="which series of a DICOM folder that holds several, as in register")
@@ -141,12 +147,22 @@ def files_of(options: argparse.Namespace, inputs: list[Path]) -> Files:
         return files
 
 
-def volume_of(options: argparse.Namespace) -> Volume:
-    """--volume, and on the way what is odd about it."""
-    volume = read_volume(options.volume, voxel_mm(options), options.series)
-    for note in volume.notes:
-        say(f"{volume.name}: {note}")
-    return volume
+def volumes_of(options: argparse.Namespace) -> list[Volume]:
+    """Each --volume, and on the way what is odd about it."""
+    paths = [each for path in options.volume for each in _volumes_in(path)]
+    volumes = [read_volume(path, voxel_mm(options), options.series) for path in paths]
+    for volume in volumes:
+        for note in volume.notes:
+            say(f"{volume.name}: {note}")
+    return volumes
+
+
+def _volumes_in(path: Path) -> list[Path]:
+    """The volumes of a folder of several, by name; else the path itself, as a DICOM folder is one volume."""
+    if not path.is_dir():
+        return [path]
+    inside = [each for each in path.iterdir() if each.is_dir() or each.name.lower().endswith(_VOLUMES)]
+    return sorted(inside) or [path]
 
 
 def typical_view(path: Path) -> Camera:
@@ -161,12 +177,14 @@ def train_and_write(
     make: Callable[[torch.device], PoseTask],
     volume: Volume,
     camera: Camera,
+    tensors: dict[str, torch.Tensor],
 ) -> int:
     """Train, write the network and its quality card, and return the exit code.
 
     Args:
         make: the task, on a device.
         volume, camera: what the card's X-rays are made with.
+        tensors: what the file holds beside the weights.
 
     Raises:
         InputError: as `train`; the last checkpoint is kept.
@@ -197,7 +215,7 @@ def train_and_write(
                 tell.stopped(why, files.checkpoint)
                 return CANCELLED
     with whole_or_nothing(files.network.parent) as staging:
-        write_network(staging / files.network.name, result.weights, description)
+        write_network(staging / files.network.name, {**result.weights, **tensors}, description)
         if card is not None:
             write_card(staging / files.network.name, card.as_json, card.images)
     files.checkpoint.unlink(missing_ok=True)
@@ -217,8 +235,9 @@ def _card(
     tell: Teller,
     reason: Callable[[], str],
 ) -> QualityCard | None:
-    training = {**network.description["training"], "volumes": network.description["volumes"]}
-    return quality_of(
+    volumes = network.description["volumes"]
+    training = {**network.description["training"], "volumes": volumes}
+    card = quality_of(
         network,
         volume,
         camera,
@@ -228,6 +247,10 @@ def _card(
         progress=tell.card,
         stop=lambda: bool(reason()),
     )
+    if card is None or len(volumes) == 1:
+        return card
+    notice = f"trained on {len(volumes)} patients, judged on the first one, whose CT it has seen"
+    return replace(card, notices=(*card.notices, notice))
 
 
 def _crew() -> AbstractContextManager[Crew]:

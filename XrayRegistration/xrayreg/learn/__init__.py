@@ -24,6 +24,7 @@ from .template import (
     packed_template,
     template_of,
     unpacked_template,
+    without_template,
 )
 from .tensor_files import load_weights
 from .training import Progress, TrainedResult, train
@@ -81,5 +82,6 @@ __all__ = [
     "unpacked_template",
     "varied",
     "volume_sha256",
+    "without_template",
     "write_network",
 ]

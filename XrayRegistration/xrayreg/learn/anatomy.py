@@ -1,6 +1,6 @@
 """A CT made ready for training: rendered fast at the network's resolution, and where its matter lies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..geometry import Camera, apply
 from ..images import Volume
 from ..render import Density, materials_of
+from .variation import varied
 
 _POINTS = 400
 
@@ -50,6 +51,14 @@ class Anatomy:
         k, j, i = np.unravel_index(drawn, dense.shape)
         points = apply(grid.patient_from_index, np.stack([i, j, k], axis=1).astype(float))
         return cls(volume.name, materials, points.mean(axis=0), points)
+
+    def of_another_shape(self, rng: np.random.Generator) -> "Anatomy":
+        """Stretched and sheared a little about the centre, see `variation`; nothing is resampled."""
+        grid = self.materials["water"].grid
+        other = varied(grid, rng, self.centre)
+        materials = {name: Density(density.values, other) for name, density in self.materials.items()}
+        points = apply(other.patient_from_index @ grid.index_from_patient, self.points)
+        return replace(self, materials=materials, points=points)
 
     def seen(self, camera: Camera) -> float:
         """The part of the anatomy that lies in the field of a camera."""

@@ -1,6 +1,7 @@
 """From a CT and a typical view to what a pose network of this patient learns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -28,7 +29,7 @@ def new_pose_task(
     """A new network and simulated X-rays of the CTs; the same seed gives the same ones.
 
     Args:
-        volumes: one patient's CT, or several that were brought into one frame.
+        volumes: one patient's CT, or several that were brought into the first one's frame.
         camera: a typical view; its pose says nothing.
         clear_batches: see `Simulation`; 0 for a network that knows degraded images already.
         facts: what else the description says.
@@ -39,7 +40,8 @@ def new_pose_task(
     columns = camera.size[0]
     depth_mm = sum(ranges.source_to_centre_mm) / 2
     voxel_mm = depth_mm * columns / camera.K[0, 0] / config.pixels  # what a pixel of the network sees
-    anatomies = tuple(Anatomy.of(volume, voxel_mm, device) for volume in volumes)
+    anatomies = [Anatomy.of(volume, voxel_mm, device) for volume in volumes]
+    anatomies = tuple(replace(each, centre=anatomies[0].centre) for each in anatomies)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PoseNetwork(config).to(device)
@@ -49,5 +51,13 @@ def new_pose_task(
         "geometry": camera_json(camera),
         **(facts or {}),
     }
-    simulation = Simulation(anatomies, camera, ranges, config.pixels, clear_batches=clear_batches, seed=seed)
+    simulation = Simulation(
+        anatomies,
+        camera,
+        ranges,
+        config.pixels,
+        shapes=len(volumes) > 1,
+        clear_batches=clear_batches,
+        seed=seed,
+    )
     return PoseTask(network, simulation, facts=facts)

@@ -1,5 +1,6 @@
 """Pose networks in files: written after training, read for a patient."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from .estimate import TrainedNetwork
 from .network import NetworkConfig, PoseNetwork
 from .network_file import check_same_patient, read_network
 from .ranges import ranges_from_json
+from .template import fit_to_template, unpacked_template, without_template
 from .tensor_files import load_weights
 
 
@@ -24,11 +26,17 @@ def read_pose_network(
         other_patient: whether a network of another CT is meant.
 
     Raises:
-        InputError: names the file; as `read_network`, `check_same_patient`, and for what does not fit.
+        InputError: names the file; as `read_network`, `check_same_patient`, and for what does not fit; for a
+            CT that does not show what an agnostic network's template shows.
     """
     weights, description = read_network(path)
     check_same_patient(description, volume, path, allowed=other_patient)
-    return pose_network(weights, description, path, device)
+    network = pose_network(weights, description, path, device)
+    if not description.get("agnostic"):
+        return network
+    template = unpacked_template(weights, description.get("template"), path)
+    fit = fit_to_template(volume, template)
+    return replace(network, network_from_patient=fit.template_from_patient)
 
 
 def pose_network(
@@ -46,6 +54,6 @@ def pose_network(
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"its description is not of a pose network ({error})", where=where) from None
     module = PoseNetwork(config)
-    load_weights(module, weights, where)
+    load_weights(module, without_template(weights), where)
     module.eval().to(device, memory_format=torch.channels_last)
     return TrainedNetwork(module, ranges_from_json(ranges, where), centre, description)

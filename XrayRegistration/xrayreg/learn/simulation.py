@@ -17,6 +17,7 @@ from .ranges import PoseRanges
 CHUNK = 32
 """Views drawn together: processes share a batch by whole chunks, so that it is the same for any number."""
 
+_SHAPE = 2**32 - 1  # in place of a chunk's number, for what all chunks of a batch share
 _TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
 
 
@@ -50,6 +51,7 @@ class Simulation:
         camera: a typical view; its field of view and proportions are kept, its pose says nothing.
         ranges: of the poses.
         pixels: N.
+        shapes: whether each batch shows the anatomy in another shape, for networks of several patients.
         looks: how the images are degraded.
         clear_batches: over so many first batches the looks come in; the pose is learned sooner from clear
             images.
@@ -64,6 +66,7 @@ class Simulation:
     camera: Camera
     ranges: PoseRanges
     pixels: int
+    shapes: bool = False
     looks: Looks = field(default_factory=Looks)
     clear_batches: int = 300
     zoom: tuple[float, float] = (0.85, 1.15)
@@ -78,6 +81,8 @@ class Simulation:
     def batch(self, number: int, chunks: Sequence[int]) -> Batch:
         """The named chunks of a batch, `CHUNK` views each; a chunk is the same whoever asks for it."""
         anatomy = self.anatomies[number % len(self.anatomies)]
+        if self.shapes:
+            anatomy = anatomy.of_another_shape(np.random.default_rng([self.seed, number, _SHAPE]))
         looks = self.looks.rarer(min(1.0, number / max(1, self.clear_batches)))
         cameras, images = [], []
         for chunk in chunks:

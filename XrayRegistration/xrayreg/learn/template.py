@@ -191,6 +191,11 @@ def packed_template(template: Template) -> tuple[dict[str, torch.Tensor], dict]:
     return {_TENSOR: torch.from_numpy(template.bone.copy())}, description
 
 
+def without_template(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The others of a network's file."""
+    return {name: tensor for name, tensor in tensors.items() if name != _TENSOR}
+
+
 def unpacked_template(
     tensors: dict[str, torch.Tensor], description: object, where: object = None
 ) -> Template:
