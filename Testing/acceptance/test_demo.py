@@ -42,10 +42,12 @@ from standing_still import stay
 from xrayreg.cli import demo as demo_command
 from xrayreg.cli import pipeline
 from xrayreg.evaluate import demo_views
+from xrayreg.learn import read_network
 from xrayreg.overlays import Overlay
 from xrayreg.results import files as result_files
 
 VIEWS = ("frontal", "oblique")
+ANY_VIEW = "any"
 KINDS = ("", "_start", "_xray", "_drr", "_drr_start", "_checkerboard", "_checkerboard_start")
 
 
@@ -141,10 +143,14 @@ def expected_files() -> set[str]:
     files |= {"xrays/frontal.dcm", "xrays/oblique.dcm", "xrays/truth.json"}
     files |= {f"camera_from_patient_{name}.tfm" for name in VIEWS}
     files |= {f"overlay_{name}{kind}.png" for name in VIEWS for kind in KINDS}
+    files |= {f"network/{name}" for name in ("registration.json", "camera_from_patient_any.tfm")}
+    files |= {"network/xrays/any.dcm", "network/xrays/truth.json"}
+    files |= {f"network/overlay_any{kind}.png" for kind in KINDS}
     if HAS_SLICER:
-        files |= {"scene.mrb"}
+        files |= {"scene.mrb", "network/scene.mrb"}
     if has_opengl():
         files |= {"view3d.png"} | {f"slice_{name}.png" for name in VIEWS}
+        files |= {"network/view3d.png", "network/slice_any.png"}
     return files
 
 
@@ -230,6 +236,32 @@ def test_the_metrics_follow_from_the_poses_the_truth_and_the_label_map(result, m
         ray /= np.linalg.norm(ray, axis=1, keepdims=True)
         off_ray = at_truth - (at_truth * ray).sum(axis=1, keepdims=True) * ray
         assert shown["mrpd_mm"] == pytest.approx(np.linalg.norm(off_ray, axis=1).mean(), abs=1e-6)
+
+
+def test_from_any_view_the_network_finds_the_start_and_registration_the_rest(folder, metrics, targets):
+    """The tags' angles lead elsewhere: the patient lies 20 to 30 mm and 7 degrees off them."""
+    (view,) = read_json(folder / "network" / "registration.json")["views"]
+    truth = np.array(read_json(folder / "network" / "xrays" / "truth.json")[ANY_VIEW])
+    start, end = (pose_of(view, field) for field in ("initial_camera_from_patient", "camera_from_patient"))
+    shown = metrics["network"]
+    assert shown["initial_mtre_mm"] == pytest.approx(mean_tre_mm(start, truth, targets), abs=1e-6)
+    assert shown["mtre_mm"] == pytest.approx(mean_tre_mm(end, truth, targets), abs=1e-6)
+    turn = start[:3, :3] @ truth[:3, :3].T
+    assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) < 15
+    assert 1 < shown["initial_mtre_mm"] < 50
+    assert shown["mtre_mm"] < 1
+
+
+def test_the_demos_network_is_small_and_brings_its_card_and_says_how_it_was_made():
+    network = demo_views.demo_network()
+    assert network.stat().st_size < 5e6
+    card = read_json(network.with_suffix(".card.json"))
+    assert card["summary"]["success"]["share"] >= 0.95
+    assert network.with_suffix(".card.html").is_file()
+    _, description = read_network(network)
+    made = (network.parent / "README.md").read_text(encoding="utf-8")
+    assert f"--steps {description['training']['steps']}" in made
+    assert description["ranges"] == read_json(network.parent / "demo-chest.ranges.json")
 
 
 def test_the_pooled_metrics_are_the_mean_of_the_views(metrics):
@@ -422,7 +454,7 @@ def test_the_report_tells_numbers_licence_and_purpose(folder, metrics, result):
     assert "10.7937/K9/TCIA.2015.LO9QL9SX" in text
     assert "simulated" in text
     assert result["confidence"]["verdict"] in text
-    for row in (metrics, *metrics["views"]):
+    for row in (metrics, *metrics["views"], metrics["network"]):
         for name in ("initial_mtre_mm", "mtre_mm", "mpd_mm"):
             assert f"<td>{row[name]:.2f}</td>" in text
 
@@ -441,6 +473,8 @@ def test_the_report_holds_its_pictures(folder):
     on_disk = {path.read_bytes() for path in folder.glob("*.png")} - {
         path.read_bytes() for path in folder.glob("*_drr_start.png")
     }
+    of_network = ("_start", "", "_checkerboard_start", "_checkerboard")
+    on_disk |= {(folder / "network" / f"overlay_any{kind}.png").read_bytes() for kind in of_network}
     assert set(embedded) == on_disk
     assert len(embedded) == len(on_disk)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xrayreg.images import Volume, Xray
     from xrayreg.register import SearchRange
 
-_SAMPLE = "demo-network.safetensors"
+_SAMPLE = Path(__file__).parents[1] / "Resources" / "Networks" / "demo-chest.safetensors"
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,8 @@ def network_of(session) -> Network:
 
 
 def sample_network() -> Path | None:
-    """That of the sample's CT, if it is here: in the module, or in its repository."""
-    resources = (Path(__file__).parents[number] / "Resources" for number in (1, 2))
-    return next((folder / _SAMPLE for folder in resources if (folder / _SAMPLE).is_file()), None)
+    """That of the sample's CT, if it is here."""
+    return _SAMPLE if _SAMPLE.is_file() else None
 
 
 def card_page(network: str) -> Path:

@@ -63,17 +63,17 @@ def write_demo_views(volume: Volume, folder: Path) -> list[DemoView]:
         _write_view(volume, folder / f"{name}.dcm", number, angles, study, frame)
         for number, (name, *angles) in enumerate(_VIEWS)
     ]
-    truth_json = {view.name: view.truth.camera_from_patient.tolist() for view in views}
-    (folder / "truth.json").write_text(json.dumps(truth_json, indent=1) + "\n", encoding="utf-8")
+    _write_truth(views, folder)
     return views
 
 
 def write_any_view(volume: Volume, path: Path, primary_deg: float, secondary_deg: float) -> DemoView:
     """Simulate the view of a C-arm at any angles and write it as DICOM XA."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return _write_view(
-        volume, path, len(_VIEWS), (primary_deg, secondary_deg), generate_uid(), generate_uid()
-    )
+    angles = (primary_deg, secondary_deg)
+    view = _write_view(volume, path, len(_VIEWS), angles, generate_uid(), generate_uid())
+    _write_truth([view], path.parent)
+    return view
 
 
 def demo_network() -> Path | None:
@@ -86,6 +86,11 @@ def demo_camera() -> Camera:
     """The C-arm of the demo's views; its pose says nothing. The network was trained for it."""
     carm = CArm(_SOURCE_TO_DETECTOR_MM, _SOURCE_TO_ISOCENTER_MM, 0.0, 0.0)
     return carm.camera((_PIXELS, _PIXELS), (_SPACING_MM, _SPACING_MM))
+
+
+def _write_truth(views: Sequence[DemoView], folder: Path) -> None:
+    truth = {view.name: view.truth.camera_from_patient.tolist() for view in views}
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
 
 
 def _write_view(
