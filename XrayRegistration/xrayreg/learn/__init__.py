@@ -1,6 +1,17 @@
 """Pose networks: where the X-ray was taken from, learned on DRRs of the patient's own CT."""
 
 from .anatomy import Anatomy
+from .attention import attention_map, attention_of
+from .attention_check import (
+    Audit,
+    Shares,
+    anatomy_mask,
+    attention_audit,
+    attention_shares,
+    attention_warning,
+    dense_part,
+    xray_shares,
+)
 from .distributed import ALONE, Crew, crew_of_environment
 from .estimate import Estimate, TrainedNetwork, combined, field_image
 from .looks import Looks
@@ -37,6 +48,7 @@ __all__ = [
     "ALONE",
     "Aligned",
     "Anatomy",
+    "Audit",
     "Batch",
     "Crew",
     "Estimate",
@@ -49,6 +61,7 @@ __all__ = [
     "PoseRanges",
     "PoseTask",
     "Progress",
+    "Shares",
     "Simulation",
     "Task",
     "Template",
@@ -57,9 +70,16 @@ __all__ = [
     "TrainingSettings",
     "XvrEstimator",
     "XvrNetwork",
+    "anatomy_mask",
+    "attention_audit",
+    "attention_map",
+    "attention_of",
+    "attention_shares",
+    "attention_warning",
     "check_same_patient",
     "combined",
     "crew_of_environment",
+    "dense_part",
     "field_image",
     "fit_to_template",
     "in_template_frame",
@@ -84,4 +104,5 @@ __all__ = [
     "volume_sha256",
     "without_template",
     "write_network",
+    "xray_shares",
 ]

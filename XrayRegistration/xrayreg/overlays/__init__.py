@@ -1,5 +1,6 @@
 """Two-dimensional pictures of a registration; no Slicer, no screen."""
 
+from .attention import attention_picture
 from .canvas import Canvas, ellipse_points, grey, picture_camera, write_grey_png
 from .comparisons import MIDDLE, checkerboard, difference, in_common_pixels, matched
 from .layers import Layers, Mark, layers_of, layers_on
@@ -19,6 +20,7 @@ __all__ = [
     "Layers",
     "Mark",
     "Overlay",
+    "attention_picture",
     "checkerboard",
     "checkerboard_picture",
     "difference",

@@ -40,7 +40,7 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
         )
         inside = fine[0, 0, : camera.size[1], : camera.size[0]].numpy() > 0.5
         if inside.any():
-            outlines[label] = _border(inside)
+            outlines[label] = border(inside)
     return outlines
 
 
@@ -67,7 +67,7 @@ def edges(drr: np.ndarray) -> np.ndarray:
     return sitk.GetArrayFromImage(found) > 0
 
 
-def _border(inside: np.ndarray) -> np.ndarray:
+def border(inside: np.ndarray) -> np.ndarray:
     """Pixels of a region that touch its outside; the image's rim is no border."""
     padded = np.pad(inside, 1, mode="edge")
     eroded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
