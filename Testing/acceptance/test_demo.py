@@ -145,7 +145,7 @@ def expected_files() -> set[str]:
     files |= {f"overlay_{name}{kind}.png" for name in VIEWS for kind in KINDS}
     files |= {f"network/{name}" for name in ("registration.json", "camera_from_patient_any.tfm")}
     files |= {"network/xrays/any.dcm", "network/xrays/truth.json"}
-    files |= {f"network/overlay_any{kind}.png" for kind in KINDS}
+    files |= {f"network/overlay_any{kind}.png" for kind in KINDS} | {"network/attention_any.png"}
     if HAS_SLICER:
         files |= {"scene.mrb", "network/scene.mrb"}
     if has_opengl():

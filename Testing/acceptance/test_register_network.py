@@ -4,6 +4,7 @@ import phantom
 import pytest
 import torch
 from looking import contents, mean_tre_mm, pose_of, read_json
+from PIL import Image
 from xrayreg.geometry import about
 from xrayreg.images import read_volume
 from xrayreg.learn import (
@@ -78,6 +79,11 @@ def test_registration_starts_where_the_network_says_and_ends_where_it_should(
     assert 5 < start < 60  # OFF, and what the field's other glances make of one and the same code
     assert mean_tre_mm(pose_of(shown), truth, points) < 2
     assert "start pose from the network, expected to be off by" in answer.err
+    # It says the same whatever it sees, so it looks nowhere: that is a reason not to accept.
+    assert result["confidence"]["verdict"] != "accept"
+    assert any("looked beside the anatomy" in reason for reason in result["confidence"]["reasons"])
+    with Image.open(tmp_path / "out" / "attention_frontal.png") as picture:
+        assert picture.size[0] >= view.pixels.shape[1]
 
 
 def refused(xrayreg, tmp_path, *arguments) -> str:

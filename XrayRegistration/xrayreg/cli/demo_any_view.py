@@ -46,14 +46,15 @@ def registered_from_network(
 
     say(f"simulating a view at {angles[0]:g}, {angles[1]:g} degrees, of which the network is told nothing")
     view = write_any_view(inputs.volume, folder / "xrays" / f"{_NAME}.dcm", *angles)
-    start = started_from_network(
-        read_pose_network(path, inputs.volume), read_xrays([Shot(view.path)], "network", inputs.volume)
-    )
+    network = read_pose_network(path, inputs.volume)
+    start = started_from_network(network, read_xrays([Shot(view.path)], "network", inputs.volume))
     tell_outside(start)
     files = {
         **inputs.files,
         "xrays": [described(view.path, shown_as / view.path.relative_to(folder))],
         "network": described(path),
     }
-    with_network = replace(inputs, xrays=tuple(start.xrays), search=start.search, files=files)
-    return view, register_and_write(with_network, folder)
+    with_network = replace(
+        inputs, xrays=tuple(start.xrays), search=start.search, files=files, network=network
+    )
+    return view, register_and_write(replace(inputs, files=files, **found), folder)

@@ -14,7 +14,7 @@ from ..register import SearchRange
 from .files import say
 
 if TYPE_CHECKING:
-    from ..learn import NetworkStart
+    from ..learn import NetworkStart, TrainedNetwork
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +46,8 @@ def init_of(options: argparse.Namespace) -> str:
 
 def started_by_network(
     options: argparse.Namespace, xrays: Sequence[Xray], volume: Volume, reach: SearchRange | None
-) -> tuple[list[Xray], SearchRange | None]:
-    """The X-rays at the poses of the network, and how far to search around them.
+) -> tuple[list[Xray], SearchRange | None, TrainedNetwork | None]:
+    """The X-rays at the poses of the network, how far to search around them, and the network if it is ours.
 
     Args:
         reach: what the options say of the search; it counts where they do say something.
@@ -69,7 +69,8 @@ def started_by_network(
     start = started_from_network(network, xrays)
     tell_outside(start)
     asked = options.search_deg is not None or options.search_mm is not None
-    return start.xrays, reach if asked else start.search
+    ours = None if is_torch_file(options.network) else network
+    return start.xrays, reach if asked else start.search, ours
 
 
 def tell_outside(start: NetworkStart) -> None:

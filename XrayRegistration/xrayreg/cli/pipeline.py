@@ -1,9 +1,12 @@
 """From inputs to result files: what `register` and `demo` have in common."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from ..register import (
     Registration,
     SearchRange,
     confidence_in,
+    doubted,
     groups,
     least,
     not_of_a_ct,
@@ -34,7 +38,11 @@ from ..results import (
     write_registration,
     write_transform,
 )
+from .attention import checked_attention
 from .files import say
+
+if TYPE_CHECKING:
+    from ..learn import TrainedNetwork
 
 _SCENE_WRITERS = "xrayreg.scene_writer"
 _NO_CT = {"mr": "an MR", "mr-inverted": "an MR, inverted", "vessels": "vessels alone"}
@@ -49,6 +57,7 @@ class Inputs:
         search: how far the start may be off.
         files: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
         deidentify: write nothing of the files' names.
+        network: that found the start poses, whose attention is then checked.
     """
 
     volume: Volume
@@ -58,6 +67,7 @@ class Inputs:
     files: dict
     search: SearchRange | None = NEAR
     deidentify: bool = False
+    network: TrainedNetwork | None = None
 
 
 def described(path: Path, shown_as: Path | None = None) -> dict:
@@ -96,9 +106,11 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     done = time.perf_counter()
     seconds = {"initialise": prepared - started, "refine": done - prepared, "total": done - started}
     by_name = {view.name: view for rig in rigs for view in rig.views}
+    views = tuple(by_name[xray.name] for xray in inputs.xrays)
+    doubts = checked_attention(inputs.network, inputs.volume, views, folder)
     outcome = Outcome(
-        Registration(inputs.volume, tuple(by_name[xray.name] for xray in inputs.xrays), seconds),
-        _confidence(rigs, inputs.volume),
+        Registration(inputs.volume, views, seconds),
+        doubted(_confidence(rigs, inputs.volume), doubts),
         {view.name: rig.uncertainty for rig in rigs for view in rig.views},
         inputs.overlay,
         inputs.files,

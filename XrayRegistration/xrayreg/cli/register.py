@@ -91,9 +91,9 @@ def run(options: argparse.Namespace) -> int:
     volume = volume_of(options)
     check_air(volume, air_hu(options), options.volume)
     xrays = [masked_by_content(xray, masks) for xray in read_xrays(shots, init, volume)]
-    reach = search_range(options, volume)
+    reach, network = search_range(options, volume), None
     if init == "network":
-        xrays, reach = started_by_network(options, xrays, volume, reach)
+        xrays, reach, network = started_by_network(options, xrays, volume, reach)
     if init == "landmarks":
         from_tags = {xray.name for shot, xray in zip(shots, xrays, strict=True) if shot.camera is None}
         xrays = started_from_landmarks(xrays, options.landmarks3d, options.landmarks2d, from_tags)
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
         files["segmentation"] = described(options.segmentation)
     if init == "network":
         files["network"] = described(options.network)
-    inputs = Inputs(volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify)
+    inputs = Inputs(volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify, network)
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
         write_report(staging, result.outcome, result.drawings)

@@ -15,12 +15,15 @@ from ..evaluate import QualityCard, quality_of
 from ..geometry import Camera, read_camera_file
 from ..images import Volume, read_volume
 from ..learn import (
+    ATTENTION,
+    Audit,
     Crew,
     PoseTask,
     Progress,
     TrainedNetwork,
     TrainedResult,
     TrainingSettings,
+    attention_audit,
     crew_of_environment,
     pose_network,
     stop_requests,
@@ -205,7 +208,8 @@ def train_and_write(
     if result.stopped:
         tell.stopped(result.stopped, files.checkpoint)
         return CANCELLED
-    description = _description(task, settings, result, crew)
+    audit = _audit(task)
+    description = {**_description(task, settings, result, crew), ATTENTION: audit.as_json}
     network = pose_network(result.weights, description, files.network, crew.device)
     card = None
     if options.card_views:
@@ -235,7 +239,10 @@ def _card(
     tell: Teller,
     reason: Callable[[], str],
 ) -> QualityCard | None:
+    notices = [network.description[ATTENTION]["warning"]]
     volumes = network.description["volumes"]
+    if len(volumes) > 1:
+        notices.append(f"trained on {len(volumes)} patients, judged on the first one, whose CT it has seen")
     training = {**network.description["training"], "volumes": volumes}
     card = quality_of(
         network,
@@ -247,10 +254,15 @@ def _card(
         progress=tell.card,
         stop=lambda: bool(reason()),
     )
-    if card is None or len(volumes) == 1:
-        return card
-    notice = f"trained on {len(volumes)} patients, judged on the first one, whose CT it has seen"
-    return replace(card, notices=(*card.notices, notice))
+    if card is None:
+        return None
+    return replace(card, notices=(*card.notices, *filter(None, notices)))
+
+
+def _audit(task: PoseTask) -> Audit:
+    """Of the trained network's attention, on images that it did not learn from."""
+    fresh = replace(task.simulation, seed=task.simulation.seed + 1, clear_batches=0)
+    return attention_audit(task.module.eval(), [fresh.batch(0, range(task.chunks))])
 
 
 def _crew() -> AbstractContextManager[Crew]:

@@ -3,6 +3,7 @@
 from .anatomy import Anatomy
 from .attention import attention_map, attention_of
 from .attention_check import (
+    ATTENTION,
     Audit,
     Shares,
     anatomy_mask,
@@ -46,6 +47,7 @@ from .xvr_estimate import XvrEstimator
 
 __all__ = [
     "ALONE",
+    "ATTENTION",
     "Aligned",
     "Anatomy",
     "Audit",

@@ -19,7 +19,7 @@ from .estimate import TrainedNetwork
 from .network import PoseNetwork
 from .simulation import Batch
 
-DESCRIBED_AS = "attention"
+ATTENTION = "attention"
 """Where a network's description holds `Audit.as_json`."""
 
 _VOXEL_MM = 4.0  # of the CT where an X-ray is checked
@@ -182,7 +182,7 @@ def attention_warning(
         camera_from_patient: (4, 4) as registered.
         dense: `dense_part` of the CT.
     """
-    described = network.description.get(DESCRIBED_AS, {})
+    described = network.description.get(ATTENTION, {})
     limit = max(described.get("lowest_balanced", 0.0), _EVEN)
     shares = xray_shares(network, xray, camera_from_patient, dense)
     if shares.balanced >= limit:

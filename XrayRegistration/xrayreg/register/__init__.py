@@ -1,6 +1,6 @@
 """Registration: from a start pose to the pose of each view."""
 
-from .confidence import Confidence, confidence_in, least, not_of_a_ct
+from .confidence import Confidence, confidence_in, doubted, least, not_of_a_ct
 from .evidence import Evidence, gather
 from .landmark_start import start_from_landmarks
 from .landmarks import LandmarkPose, pose_from_landmarks, rig_pose_from_landmarks
@@ -26,6 +26,7 @@ __all__ = [
     "Registration",
     "SearchRange",
     "confidence_in",
+    "doubted",
     "gather",
     "groups",
     "least",

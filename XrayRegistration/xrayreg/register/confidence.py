@@ -98,6 +98,14 @@ def not_of_a_ct(confidence: Confidence, volume: str) -> Confidence:
     return replace(confidence, verdict=verdict, reasons=(*confidence.reasons, reason))
 
 
+def doubted(confidence: Confidence, doubts: Sequence[str]) -> Confidence:
+    """What is left of a statement where something else speaks against it, in words: not "accept"."""
+    if not doubts:
+        return confidence
+    verdict = "review" if confidence.verdict == "accept" else confidence.verdict
+    return replace(confidence, verdict=verdict, reasons=(*doubts, *confidence.reasons))
+
+
 def least(statements: Sequence[Confidence]) -> Confidence:
     """Of several rigs' statements one for all: the worst of each."""
     worst = min(statements, key=lambda each: (_ORDER.index(each.verdict), each.success_probability))
