@@ -175,10 +175,10 @@ def cropped(xray: Xray, crop: int) -> Xray:
 
 def subject_of(volume: Volume, above_hu: float = AIR_HU) -> Subject:
     """The volume as nanodrr has it: Hounsfield units on an affine grid, RAS, mm."""
-    return Subject.from_images(_scalar_image(np.where(volume.hu > above_hu, volume.hu, AIR_HU), volume.grid))
+    return Subject.from_images(scalar_image(np.where(volume.hu > above_hu, volume.hu, AIR_HU), volume.grid))
 
 
-def _scalar_image(values: np.ndarray, grid: Grid) -> ScalarImage:
+def scalar_image(values: np.ndarray, grid: Grid) -> ScalarImage:
     """torchio's image, [1, i, j, k] with an affine to RAS, of values [k, j, i]."""
     tensor = torch.from_numpy(np.ascontiguousarray(values.T, dtype=np.float32))
     return ScalarImage(tensor=tensor[None], affine=LPS_FROM_RAS @ grid.patient_from_index)
@@ -221,7 +221,7 @@ def check() -> None:
     carm = CArm(1400.0, 900.0, 35.0, 8.0, isocenter=tuple(volume.grid.centre_patient))
     camera = carm.camera((160, 128), (3.0, 3.0)).cropped((20, 6), (128, 116))
     ours = render(Density.from_volume(volume), camera, projector="joseph").double()
-    mu = _scalar_image(attenuation_per_mm(volume.hu), volume.grid)
+    mu = scalar_image(attenuation_per_mm(volume.hu), volume.grid)
     subject = Subject.from_images(mu, convert_to_mu=False)
     pose, k_inverse, distance = nanodrr_view(camera, "cpu")
     columns, rows = camera.size
