@@ -8,7 +8,7 @@ ifneq ($(wildcard $(TEST_DATA)/.),)
 export XRAYREG_TEST_DATA ?= $(TEST_DATA)
 endif
 
-.PHONY: help setup demo test benchmark registration fuzz pictures lint format clean
+.PHONY: help setup demo test benchmark registration networks fuzz pictures lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -24,15 +24,25 @@ test: lint  ## lint, then all tests
 
 benchmark: setup  ## time rendering against nanodrr and DiffDRR, which it installs into .venv-benchmark
 	test -d .venv-benchmark || $(PYTHON) -m venv .venv-benchmark
-	.venv-benchmark/bin/pip install -q -c constraints.txt -e . nanodrr==0.1.7 diffdrr==0.6.1
+	.venv-benchmark/bin/pip install -q -c constraints.txt -e ".[networks]" nanodrr==0.1.7 diffdrr==0.6.1
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/first_call.py
 	OMP_WAIT_POLICY=PASSIVE .venv-benchmark/bin/python Testing/benchmarks/renderers.py
+	OMP_WAIT_POLICY=PASSIVE .venv-benchmark/bin/python Testing/benchmarks/training_step.py --rounds 5
 
 registration: setup  ## capture range and accuracy of registration, on simulated and real X-rays, into build/ (an hour)
 	mkdir -p build
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/single --starts 10
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/registration.py build/pairs --starts 6 --pairs
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/wrist.py build/wrist --starts 10
+
+networks: setup  ## train a pose network for the skull's CT and register 200 X-rays from its starts, into build/ (an hour)
+	mkdir -p build
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/network_geometry.py build/skull.camera.json
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/xrayreg train --volume $(XRAYREG_TEST_DATA)/skull_phantom_ct/dicom \
+	    --geometry build/skull.camera.json --minutes 15 --card-views 0 --out build/skull.safetensors
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/pose_network.py build/skull.safetensors build/network \
+	    --frontal 60
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/attention.py build/attention
 
 fuzz: setup  ## random damage to every reader, ten minutes, into build/
 	$(BIN)/python Testing/fuzz/fuzz_readers.py --minutes 10 --out build/fuzz

@@ -54,7 +54,5 @@ def registered_from_network(
         "xrays": [described(view.path, shown_as / view.path.relative_to(folder))],
         "network": described(path),
     }
-    with_network = replace(
-        inputs, xrays=tuple(start.xrays), search=start.search, files=files, network=network
-    )
+    found = {"xrays": tuple(start.xrays), "search": start.search, "network": network}
     return view, register_and_write(replace(inputs, files=files, **found), folder)
