@@ -3,8 +3,8 @@
     python Testing/benchmarks/finetuning.py OUT [--patient pelvis] [--other hips] [--count 40]
         [--scratch 1 3 6 15] [--tuned 0.5 1 3] [--agnostic 15]
 
-Minutes on this machine. Each duration is a training of its own, with a schedule that ends with it. The agnostic
-network sees the other patient's CT alone, in random shapes; where the two frames lie apart, it is told by the
+Minutes on this machine. Each duration is a training of its own, with a schedule that ends with it. The
+agnostic network sees the other patient's CT alone, in random shapes; it is brought to the patient by the
 template, as `read_pose_network` does. All are judged on the same fresh X-rays of the patient
 (`network_cases.py`). OUT.jsonl gets a row per network, OUT.txt the table, OUT.png the curve.
 """
