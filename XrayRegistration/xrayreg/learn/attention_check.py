@@ -92,6 +92,7 @@ class Audit:
 
     @property
     def as_json(self) -> dict:
+        """For the network's description, under "attention", and for its quality card."""
         names = ("anatomy", "background", "collimator", "tools", "area", "balanced")
         medians = {name: round(_median(self.shares, name), 4) for name in names}
         return {
@@ -174,9 +175,9 @@ def attention_warning(
 ) -> str | None:
     """What is to be said of the attention to an X-ray once it is registered; None if nothing.
 
-    It is if the balanced share lies below that of 95 % of the network's own simulated X-rays, or, at the
-    network's best, below that of attention that is spread evenly. A network whose file says nothing of its
-    attention is held to the second alone.
+    Something is if the balanced share lies below that of 95 % of the network's own simulated X-rays, which
+    its description tells under "attention" (`Audit.as_json`), and in any case below 0.5, that of attention
+    spread evenly.
 
     Args:
         camera_from_patient: (4, 4) as registered.
