@@ -85,6 +85,7 @@ def test_looks_come_in_over_the_first_batches(simulation):
     assert torch.equal(clear.batch(0, [0]).images, plain.batch(0, [0]).images)
     assert torch.equal(clear.batch(10, [0]).images, simulation.batch(10, [0]).images)
     assert not torch.equal(clear.batch(5, [0]).images, simulation.batch(5, [0]).images)
+    assert not torch.equal(simulation.batch(0, [0]).images, plain.batch(0, [0]).images)
 
 
 def test_several_anatomies_take_turns(simulation, anatomy):

@@ -83,7 +83,8 @@ class Simulation:
         anatomy = self.anatomies[number % len(self.anatomies)]
         if self.shapes:
             anatomy = anatomy.of_another_shape(np.random.default_rng([self.seed, number, _SHAPE]))
-        looks = self.looks.rarer(min(1.0, number / max(1, self.clear_batches)))
+        clear = number < self.clear_batches
+        looks = self.looks.rarer(number / self.clear_batches) if clear else self.looks
         cameras, images = [], []
         for chunk in chunks:
             rng = np.random.default_rng([self.seed, number, chunk])
