@@ -84,7 +84,7 @@ def test_train_writes_a_network_and_says_how_it_came_about(xrayreg, arguments, i
     assert description["training"]["steps"] == STEPS
     assert description["training"]["settings"]["seed"] == 0
     assert description["network"]["pixels"] == 32
-    assert description["attention"]["images"] == 64
+    assert description["attention"]["images"] == 128
 
 
 def test_a_quality_card_lies_beside_the_network(xrayreg, arguments, tmp_path):

@@ -262,7 +262,7 @@ def _card(
 def _audit(task: PoseTask) -> Audit:
     """Of the trained network's attention, on images that it did not learn from."""
     fresh = replace(task.simulation, seed=task.simulation.seed + 1, clear_batches=0)
-    return attention_audit(task.module.eval(), [fresh.batch(0, range(task.chunks))])
+    return attention_audit(task.module.eval(), (fresh.batch(number, range(task.chunks)) for number in (0, 1)))
 
 
 def _crew() -> AbstractContextManager[Crew]:
