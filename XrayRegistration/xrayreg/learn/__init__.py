@@ -22,11 +22,13 @@ from .patient_task import new_pose_task
 from .pose_network_file import pose_network, read_pose_network
 from .pose_task import PoseTask
 from .ranges import PoseRanges, ranges_from_json, read_ranges
+from .rendered_losses import LossWeights
 from .settings import TrainingSettings
 from .simulation import Batch, Simulation, squared
 from .starting import Estimator, NetworkStart, started_from_network
 from .steps import Task
 from .stopping import stop_requests
+from .structures import structures_of
 from .template import (
     Aligned,
     Template,
@@ -57,6 +59,7 @@ __all__ = [
     "Estimator",
     "LearnedRanges",
     "Looks",
+    "LossWeights",
     "NetworkConfig",
     "NetworkStart",
     "PoseNetwork",
@@ -99,6 +102,7 @@ __all__ = [
     "squared",
     "started_from_network",
     "stop_requests",
+    "structures_of",
     "template_of",
     "train",
     "unpacked_template",

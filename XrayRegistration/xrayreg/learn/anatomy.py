@@ -1,13 +1,14 @@
 """A CT made ready for training: rendered fast at the network's resolution, and where its matter lies."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from ..errors import InputError
 from ..geometry import Camera, apply
-from ..images import Volume
+from ..images import Grid, Volume
 from ..render import Density, materials_of
 from .variation import varied
 
@@ -24,12 +25,14 @@ class Anatomy:
             what the network can resolve.
         centre: (3,) the middle of what attenuates more than soft tissue, patient, mm; poses refer to it.
         points: (n, 3) drawn in proportion to that, patient, mm: a view misses the anatomy if it misses them.
+        structures: see `structures_of`; for the Dice loss only.
     """
 
     name: str
     materials: dict[str, Density]
     centre: np.ndarray
     points: np.ndarray
+    structures: dict[str, Density] = field(default_factory=dict)
 
     @classmethod
     def of(cls, volume: Volume, voxel_mm: float, device: str | torch.device = "cpu") -> "Anatomy":
@@ -55,10 +58,24 @@ class Anatomy:
     def of_another_shape(self, rng: np.random.Generator) -> "Anatomy":
         """Stretched and sheared a little about the centre, see `variation`; nothing is resampled."""
         grid = self.materials["water"].grid
-        other = varied(grid, rng, self.centre)
-        materials = {name: Density(density.values, other) for name, density in self.materials.items()}
-        points = apply(other.patient_from_index @ grid.index_from_patient, self.points)
-        return replace(self, materials=materials, points=points)
+        stretch = varied(grid, rng, self.centre).patient_from_index @ grid.index_from_patient
+
+        def stretched(density: Density) -> Density:
+            affine = density.grid.patient_from_index
+            return Density(density.values, Grid(density.grid.size, stretch @ affine))
+
+        materials, structures = (
+            {name: stretched(density) for name, density in parts.items()}
+            for parts in (self.materials, self.structures)
+        )
+        return replace(self, materials=materials, structures=structures, points=apply(stretch, self.points))
+
+    @cached_property
+    def coarse(self) -> Density:
+        """All materials in one, of twice the voxel size: for DRRs of few pixels."""
+        grid = self.materials["water"].grid
+        whole = Density(sum(density.values for density in self.materials.values()), grid)
+        return whole.to_spacing(2 * float(grid.spacing_mm.max()))
 
     def seen(self, camera: Camera) -> float:
         """The part of the anatomy that lies in the field of a camera."""

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .network import PoseNetwork, Prediction
+from .rendered_losses import POSES_ONLY, LossWeights, rendered_losses
 from .simulation import CHUNK, Simulation
 
 _DOUBT = 0.1  # weight of the errors' own likelihood beside the errors
@@ -17,22 +18,34 @@ class PoseTask:
     The loss is the geodesic distance of rotation plus those of place and depth, as the double geodesic loss
     of DiffPose (V. Gopalakrishnan et al., CVPR 2024, section 3.2), in the units of the normalised camera;
     and the likelihood of Laplace distributions of the predicted widths for the errors as they are (A. Kendall
-    and Y. Gal, NeurIPS 2017, equation 8), whose gradient does not reach the pose.
+    and Y. Gal, NeurIPS 2017, equation 8), whose gradient does not reach the pose. Losses of rendered images
+    are added where `LossWeights` ask for them.
 
     Args:
         views: in a batch; rounded up to whole chunks.
         facts: what else its description says.
+        weights: of the losses of rendered images.
 
     Raises:
-        InputError: if network and simulation have images of different sizes.
+        InputError: if network and simulation have images of different sizes; for a Dice loss without
+            structures.
     """
 
     def __init__(
-        self, module: PoseNetwork, simulation: Simulation, views: int = 64, facts: dict | None = None
+        self,
+        module: PoseNetwork,
+        simulation: Simulation,
+        views: int = 64,
+        facts: dict | None = None,
+        weights: LossWeights = POSES_ONLY,
     ):
         if module.config.pixels != simulation.pixels:
             raise InputError(f"the network sees {module.config.pixels} pixels, not {simulation.pixels}")
-        self.module, self.simulation, self.facts = module, simulation, facts or {}
+        bare = [anatomy.name for anatomy in simulation.anatomies if not anatomy.structures]
+        if weights.dice and bare:
+            what = "the Dice loss needs a segmentation"
+            raise InputError(what, where=bare[0], remedy="give one, or train without the Dice loss")
+        self.module, self.simulation, self.facts, self.weights = module, simulation, facts or {}, weights
         self.chunks = -(-views // CHUNK)
 
     @property
@@ -45,6 +58,8 @@ class PoseTask:
             "views": self.chunks * CHUNK,
             "seed": simulation.seed,
             "centre": simulation.centre.tolist(),
+            "loss_weights": self.weights.as_json,
+            "structures": [list(anatomy.structures) for anatomy in simulation.anatomies],
         }
 
     def loss(
@@ -70,4 +85,9 @@ class PoseTask:
         rotation, place, depth = errors.mean(dim=0)
         loss = rotation + place + depth + _DOUBT * doubt.mean()
         terms = {"rotation_deg": np.degrees(rotation.item()), "place": place.item(), "depth": depth.item()}
+        if weights := self.weights.at(number):
+            shown, more = rendered_losses(
+                weights, self.weights.views, batch, prediction.codes, self.simulation
+            )
+            loss, terms = loss + shown, terms | more
         return loss, terms
