@@ -13,10 +13,9 @@ _SOLID_MM = 5.0  # a ray through so much of a structure meets 63 % of it
 
 
 def structures_of(segmentation: LabelMap, anatomy: Anatomy, voxel_mm: float) -> dict[str, Density]:
-    """The structures that X-rays show best, at most 8, by name: by their sums of squares of bone.
+    """The structures that X-rays show best, at most 8, by name: those with most of what is as dense as bone.
 
-    Squares put bone before contrast medium, of which there is much, but thin. The DRR of a structure says
-    how much of it a ray passes, 1 for 5 mm.
+    Contrast medium counts, too. The DRR of a structure says how much of it a ray passes, 1 for 5 mm.
 
     Args:
         voxel_mm: they are averaged to voxels of about this.
@@ -26,7 +25,7 @@ def structures_of(segmentation: LabelMap, anatomy: Anatomy, voxel_mm: float) -> 
     """
     dense = anatomy.materials.get("bone", anatomy.materials["water"])
     labels = resample_labels(segmentation, dense.grid).labels
-    amounts = np.bincount(labels.ravel(), dense.values.cpu().double().numpy().ravel() ** 2)
+    amounts = np.bincount(labels.ravel(), dense.values.cpu().double().numpy().ravel())
     amounts[0] = 0
     chosen = [int(label) for label in np.argsort(-amounts, kind="stable")[:_MOST] if amounts[label] > 0]
     if not chosen:
