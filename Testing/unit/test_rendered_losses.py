@@ -212,7 +212,7 @@ def test_processes_that_share_a_batch_have_its_mean(simulation):
 def task_of(simulation, **weights) -> PoseTask:
     torch.manual_seed(0)
     weights = LossWeights(**{"after_batches": 2, "views": 4, **weights})
-    return PoseTask(PoseNetwork(SMALL), simulation, CHUNK, weights)
+    return PoseTask(PoseNetwork(SMALL), simulation, CHUNK, weights=weights)
 
 
 def loss_and_gradient(task, number):

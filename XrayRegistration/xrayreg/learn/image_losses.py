@@ -9,9 +9,8 @@ _FLAT = 0.01  # of the mean energy of the true patches: those that vary less cou
 def ncc_loss(moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
     """(B,) 1 - NCC of images (B, N, N), half of it of the whole ones, half of patches; 0 where they agree.
 
-    Patches count by the energy of the true ones. Both images are of the same volume, so a gain and an offset
-    that differ mean something; as each patch holds one further pixel of little energy, common to both, a gain
-    in faint patches counts and the gradient is bounded where an image is empty.
+    Patches count by the energy of the true ones. Each holds one further pixel of little energy, common to
+    both, so that faint patches count as alike and the gradient is bounded where an image is empty.
     """
     side = fixed.shape[-1]
     scales = (side, max(2, side // _PATCHES))
