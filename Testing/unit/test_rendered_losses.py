@@ -19,6 +19,7 @@ from xrayreg.learn import (
     PoseTask,
     Simulation,
     TrainingSettings,
+    new_pose_task,
     structures_of,
     train,
 )
@@ -134,6 +135,17 @@ def test_structures_without_bone_are_refused(bare, segmentation):
         structures_of(replace(segmentation, labels=soft), bare, 4.0)
 
 
+def test_structures_are_stretched_with_the_ct(simulation):
+    before = simulation.anatomies[0]
+    after = before.of_another_shape(np.random.default_rng(1))
+    was, now = (anatomy.materials["bone"].grid for anatomy in (before, after))
+    stretch = now.patient_from_index @ was.index_from_patient
+    assert np.abs(stretch[:3, :3] - np.eye(3)).max() > 0.01
+    for name, structure in before.structures.items():
+        place = stretch @ structure.grid.patient_from_index
+        np.testing.assert_allclose(after.structures[name].grid.patient_from_index, place, atol=1e-9)
+
+
 # --- Losses of poses ---
 
 
@@ -241,6 +253,15 @@ def test_a_training_does_not_go_on_with_other_weights(simulation, tmp_path):
     with pytest.raises(InputError, match="checkpoint"):
         train(task_of(simulation, image=0.6), settings, checkpoint, resume=True)
     assert train(task_of(simulation, image=0.5), settings, checkpoint, resume=True).place.step == 2
+
+
+def test_the_task_of_a_patient_takes_weights_and_segmentation(tmp_path, segmentation):
+    volume = read_volume(phantom.write_ct(tmp_path / "ct.nii.gz"))
+    camera = CArm(1000, 650, 0, 0).camera((200, 160), (1.0, 1.0))
+    weights = LossWeights(dice=0.3)
+    task = new_pose_task([volume], camera, RANGES, SMALL, weights=weights, segmentation=segmentation)
+    assert task.description["loss_weights"]["dice"] == 0.3
+    assert task.description["structures"] == [["rib_left_1", "vertebrae_L1", "talus"]]
 
 
 def test_a_dice_loss_without_a_segmentation_is_refused(simulation, bare):
