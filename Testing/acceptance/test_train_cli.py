@@ -244,3 +244,27 @@ def test_finetune_refuses_what_is_no_network_of_ours(xrayreg, inputs, tmp_path):
     write_network(source, {}, {"volumes": []})
     assert "does not say what it was trained for" in xrayreg("finetune", *more).check_refused()
     assert names(tmp_path) == ["N.pt"]
+
+
+def test_losses_of_images_and_structures_are_asked_for(xrayreg, arguments, inputs, tmp_path):
+    bones = phantom.write_segmentation(tmp_path / "bones.nii.gz", phantom.RIGHT_HANDED)
+    more = ["--image-loss", 0.5, "--dice-loss", 1, "--segmentation", bones]
+    answer = xrayreg(*arguments, *more)
+    assert answer.code == 0, answer.err
+    _, description = read_network(tmp_path / "N.pt")
+    assert description["loss_weights"]["image"] == 0.5
+    assert description["structures"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (["--dice-loss", 1], "need each other"),
+        (["--image-loss", -1], "image loss is -1"),
+        (["--ranges", "r.json", "--ranges-from", "folder"], "both say the ranges"),
+        (["--pixels", 0], "is no network"),
+    ],
+)
+def test_options_of_training_that_mean_nothing_are_refused(xrayreg, arguments, extra, words, tmp_path):
+    assert words in xrayreg(*arguments, *extra).check_refused()
+    assert names(tmp_path) == []

@@ -17,6 +17,7 @@ from ..learn import (
     read_ranges,
 )
 from .files import say
+from .losses import add_loss_options, losses_of
 from .patients import in_one_frame
 from .training import add_training_options, files_of, train_and_write, typical_view, volumes_of
 
@@ -50,11 +51,12 @@ def add_to(commands: argparse._SubParsersAction) -> None:
         default=NetworkConfig.pixels,
         help=f"the network sees so many squared (default {NetworkConfig.pixels}); more take longer to learn",
     )
+    add_loss_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    inputs = [*options.volume, options.geometry, *filter(None, [options.ranges])]
+    inputs = [*options.volume, options.geometry, *filter(None, [options.ranges, options.segmentation])]
     files = files_of(options, inputs)
     camera = typical_view(options.geometry)
     config = NetworkConfig(pixels=options.pixels)
@@ -62,9 +64,19 @@ def run(options: argparse.Namespace) -> int:
     volumes = volumes_of(options)
     patients = in_one_frame(volumes)
 
+    weights, segmentation = losses_of(options, volumes)
+
     def make(device: torch.device) -> PoseTask:
         return new_pose_task(
-            patients.volumes, camera, ranges, config, seed=options.seed, device=device, facts=patients.facts
+            patients.volumes,
+            camera,
+            ranges,
+            config,
+            seed=options.seed,
+            device=device,
+            weights=weights,
+            segmentation=segmentation,
+            facts=patients.facts,
         )
 
     return train_and_write(options, files, make, volumes[0], camera, patients.tensors)
