@@ -190,7 +190,15 @@ def test_signals_end_training_after_the_step(tmp_path, number, name):
     assert signal.getsignal(number) is before
 
 
-def test_a_second_ctrl_c_does_not_wait_and_a_second_sigterm_does():
+@pytest.fixture
+def heard_ctrl_c():
+    """As in a terminal; a program in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_ctrl_c_does_not_wait_and_a_second_sigterm_does(heard_ctrl_c):
     with stop_requests(None, None) as reason:
         signal.raise_signal(signal.SIGINT)
         assert reason() == "Ctrl-C"
