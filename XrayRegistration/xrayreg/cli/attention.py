@@ -1,17 +1,12 @@
 """Whether the network that found the start poses looked at the anatomy: pictures, and doubts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..images import Volume
+from ..learn import TrainedNetwork, anatomy_mask, attention_map, attention_warning, dense_part
 from ..overlays import attention_picture
 from ..register import RegisteredView
-
-if TYPE_CHECKING:
-    from ..learn import TrainedNetwork
 
 
 def checked_attention(
@@ -24,8 +19,6 @@ def checked_attention(
     """
     if network is None:
         return []
-    from ..learn import anatomy_mask, attention_map, attention_warning, dense_part  # MONAI loads slowly
-
     dense = dense_part(volume)
     doubts = []
     for view in views:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..evaluate import DemoView, demo_network, write_any_view
+from ..learn import read_pose_network, started_from_network
 from .files import say
 from .networks import tell_outside
 from .pipeline import Inputs, Result, described, register_and_write
@@ -42,8 +43,6 @@ def registered_from_network(
     if path is None:
         say("the view from any angles is left out: this installation has no Resources/Networks")
         return None
-    from ..learn import read_pose_network, started_from_network  # MONAI loads slowly
-
     say(f"simulating a view at {angles[0]:g}, {angles[1]:g} degrees, of which the network is told nothing")
     view = write_any_view(inputs.volume, folder / "xrays" / f"{_NAME}.dcm", *angles)
     network = read_pose_network(path, inputs.volume)

@@ -1,20 +1,22 @@
 """`--init network`: start poses from a network that was trained on the CT."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..geometry import is_torch_file
 from ..images import Volume, Xray
+from ..learn import (
+    NetworkStart,
+    TrainedNetwork,
+    XvrEstimator,
+    read_pose_network,
+    read_xvr_network,
+    started_from_network,
+)
 from ..register import SearchRange
 from .files import say
-
-if TYPE_CHECKING:
-    from ..learn import NetworkStart, TrainedNetwork
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -55,21 +57,14 @@ def started_by_network(
     Raises:
         InputError: for a network that cannot be used, or is of another patient.
     """
-    from ..learn import (  # MONAI loads slowly
-        XvrEstimator,
-        read_pose_network,
-        read_xvr_network,
-        started_from_network,
-    )
-
+    ours = None
     if is_torch_file(options.network):
-        network = XvrEstimator(read_xvr_network(options.network), volume)
+        start = started_from_network(XvrEstimator(read_xvr_network(options.network), volume), xrays)
     else:
-        network = read_pose_network(options.network, volume, other_patient=options.other_patient)
-    start = started_from_network(network, xrays)
+        ours = read_pose_network(options.network, volume, other_patient=options.other_patient)
+        start = started_from_network(ours, xrays)
     tell_outside(start)
     asked = options.search_deg is not None or options.search_mm is not None
-    ours = None if is_torch_file(options.network) else network
     return start.xrays, reach if asked else start.search, ours
 
 

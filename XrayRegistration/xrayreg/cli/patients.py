@@ -31,10 +31,10 @@ def in_one_frame(volumes: Sequence[Volume]) -> Patients:
     Raises:
         InputError: for a CT that does not show the same part of the body as the first.
     """
-    facts = {"volumes": [volume_sha256(volume) for volume in volumes]}
     if len(volumes) == 1:
-        return Patients(tuple(volumes), facts, {})
+        return Patients(tuple(volumes), {}, {})
     aligned = in_template_frame(volumes, report=say)
     tensors, description = packed_template(template_of(volumes[0]))
-    facts["template"] = description
+    # Where the files have them, so that each patient is known again.
+    facts = {"volumes": [volume_sha256(volume) for volume in volumes], "template": description}
     return Patients(tuple(each.volume for each in aligned), facts, tensors)

@@ -1,16 +1,14 @@
 """From inputs to result files: what `register` and `demo` have in common."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..images import Volume, Xray, sha256
+from ..learn import TrainedNetwork
 from ..overlays import Overlay, layers_of
 from ..register import (
     NEAR,
@@ -40,9 +38,6 @@ from ..results import (
 )
 from .attention import checked_attention
 from .files import say
-
-if TYPE_CHECKING:
-    from ..learn import TrainedNetwork
 
 _SCENE_WRITERS = "xrayreg.scene_writer"
 _NO_CT = {"mr": "an MR", "mr-inverted": "an MR, inverted", "vessels": "vessels alone"}

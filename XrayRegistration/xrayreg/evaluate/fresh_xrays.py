@@ -16,7 +16,6 @@ VOXEL_MM = 1.0
 """To about this the CT is averaged: a third of the time of a full one."""
 
 _APART = 720_517_093  # no seed of training begins with it
-_TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
 _LEAST_SEEN = 0.5  # of the part of the anatomy that is seen from the middle of the ranges
 _FIELD_MM = 300.0  # every detector counts as so wide: blur and scatter are given in mm
 _PHOTONS = 4000.0  # behind the middle of the field in a pixel, as automatic exposure would have it
@@ -85,16 +84,13 @@ class FreshXrays:
 
     def _placed(self, rng: np.random.Generator) -> tuple[Camera, float]:
         """A random camera that sees enough of the anatomy, and how much it sees."""
-        network, best, most = self._network, self.camera, -1.0
-        enough = _LEAST_SEEN * self.anatomy.seen(self.middle)
-        for _ in range(_TRIES):
-            pose = network.ranges.sample(rng, 1, network.reference)[0] @ network.network_from_patient
-            camera = self.camera.moved(pose)
-            if (seen := self.anatomy.seen(camera)) > most:
-                best, most = camera, seen
-            if most >= enough:
-                break
-        return best, most
+        network = self._network
+
+        def draw() -> Camera:
+            pose = network.ranges.sample(rng, 1, network.reference)[0]
+            return self.camera.moved(pose @ network.network_from_patient)
+
+        return self.anatomy.sighted(draw, _LEAST_SEEN * self.anatomy.seen(self.middle))
 
 
 def _pixels(integrals: torch.Tensor, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A CT made ready for training: rendered fast at the network's resolution, and where its matter lies."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,6 +14,7 @@ from ..render import Density, materials_of
 from .variation import varied
 
 _POINTS = 400
+_TRIES = 50  # views drawn for one that sees the anatomy; beyond, the best of them serves
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Anatomy:
         materials = {"water": parts.pop("water")}
         if parts:  # metal counts as bone: one DRR less for each image
             materials["bone"] = Density(sum(density.values for density in parts.values()), grid)
-        dense = materials.get("bone", materials["water"]).values
+        dense = dense_of(materials).values
         weights = dense.flatten().double().cpu().numpy()
         if not weights.sum() > 0:
             raise InputError("the volume holds nothing that attenuates X-rays", where=volume.name)
@@ -77,8 +79,24 @@ class Anatomy:
         whole = Density(sum(density.values for density in self.materials.values()), grid)
         return whole.to_spacing(2 * float(grid.spacing_mm.max()))
 
+    def sighted(self, draw: Callable[[], Camera], enough: float) -> tuple[Camera, float]:
+        """The first of the cameras drawn that sees ``enough`` of the anatomy, and how much it sees."""
+        best, most = None, -1.0
+        for _ in range(_TRIES):
+            camera = draw()
+            if (part := self.seen(camera)) > most:
+                best, most = camera, part
+            if most >= enough:
+                break
+        return best, most
+
     def seen(self, camera: Camera) -> float:
         """The part of the anatomy that lies in the field of a camera."""
         columns, rows = camera.size
         u, v = np.nan_to_num(camera.project(self.points), nan=-1e9).T
         return float(((u >= -0.5) & (u <= columns - 0.5) & (v >= -0.5) & (v <= rows - 0.5)).mean())
+
+
+def dense_of(materials: Mapping[str, Density]) -> Density:
+    """What counts as anatomy: bone; soft tissue, if there is none."""
+    return materials.get("bone", materials["water"])

@@ -4,7 +4,7 @@ After Grad-CAMO (V. Gopalakrishnan, J. Ma and Z. Xie, arXiv 2403.17615), which m
 that lies on the cell in question. Here the anatomy is what is denser than soft tissue, to which poses refer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..geometry import Camera
 from ..images import Grid, Volume, Xray
 from ..render import Density, materials_of, render
+from .anatomy import dense_of
 from .attention import attention_of, field_attention
 from .estimate import TrainedNetwork
 from .network import PoseNetwork
@@ -110,7 +111,7 @@ def dense_part(volume: Volume) -> Density:
     i, j, k = (slice(None, None, step) for step in steps)
     hu = np.ascontiguousarray(volume.hu[k, j, i])
     grid = Grid(hu.shape[::-1], volume.grid.patient_from_index @ np.diag([*steps, 1.0]))
-    return _dense(materials_of(replace(volume, hu=hu, grid=grid)))
+    return dense_of(materials_of(replace(volume, hu=hu, grid=grid)))
 
 
 def anatomy_mask(dense: Density, camera: Camera) -> np.ndarray:
@@ -156,7 +157,7 @@ def attention_audit(module: PoseNetwork, batches: Iterable[Batch]) -> Audit:
     for batch in batches:
         maps = attention_of(module, batch.images.to(device)).cpu().numpy()
         covered = (batch.images[:, 0] == 0).numpy()  # as `standardised` leaves what a mask hides
-        dense = _dense(batch.anatomy.materials)
+        dense = dense_of(batch.anatomy.materials)
         for attention, camera, nothing in zip(maps, batch.cameras, covered, strict=True):
             shares.append(attention_shares(attention, anatomy_mask(dense, camera), nothing))
     return Audit(tuple(shares))
@@ -192,10 +193,6 @@ def attention_warning(
         f"{xray.name}: the network looked beside the anatomy ({100 * shares.anatomy:.0f} % of its attention "
         f"on the {100 * shares.area:.0f} % of the image that the anatomy covers)"
     )
-
-
-def _dense(materials: Mapping[str, Density]) -> Density:
-    return materials.get("bone", materials["water"])
 
 
 def _median(shares: tuple[Shares, ...], name: str) -> float:

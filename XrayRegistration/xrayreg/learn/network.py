@@ -1,6 +1,8 @@
 """The network: an X-ray in, a pose code and how far it may be off out."""
 
+import importlib
 from dataclasses import asdict, dataclass
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -11,7 +13,6 @@ from .codes import CODE_LENGTH, DEPTH, PLACE, rotation_of
 _PARTS = 3  # rotation, place, depth: each has a variance of its own
 _GROUP = 8  # channels that are normalised together
 _LEAST_LOG, _MOST_LOG = -7.0, 2.0
-_MISSING = "pose networks need MONAI"
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,21 @@ def angle(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return 2 * torch.asin(chord.clamp(max=1 - 1e-6))
 
 
-def _stages(config: NetworkConfig) -> nn.Sequential:
+def residual_blocks() -> ModuleType:
+    """MONAI's module of residual blocks, loaded when a network is made, as it takes seconds.
+
+    Raises:
+        InputError: without MONAI.
+    """
     try:
-        from monai.networks.nets.resnet import ResNetBlock
+        return importlib.import_module("monai.networks.nets.resnet")
     except ImportError:
-        raise InputError(_MISSING, remedy="pip install 'xrayreg[networks]'") from None
+        remedy = "pip install 'xrayreg[networks]'"
+        raise InputError("pose networks need MONAI", remedy=remedy) from None
+
+
+def _stages(config: NetworkConfig) -> nn.Sequential:
+    block_of = residual_blocks().ResNetBlock
     stages, here = [], config.channels[0]
     for stage, (channels, count) in enumerate(zip(config.channels, config.blocks, strict=True)):
         norm = ("group", {"num_groups": channels // _GROUP})
@@ -121,6 +132,6 @@ def _stages(config: NetworkConfig) -> nn.Sequential:
                     nn.Conv2d(here, channels, 1, stride=stride, bias=False),
                     nn.GroupNorm(channels // _GROUP, channels),
                 )
-            stages.append(ResNetBlock(here, channels, 2, stride, shortcut, norm=norm))
+            stages.append(block_of(here, channels, 2, stride, shortcut, norm=norm))
             here = channels
     return nn.Sequential(*stages)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,6 @@ CHUNK = 32
 """Views drawn together: processes share a batch by whole chunks, so that it is the same for any number."""
 
 _SHAPE = 2**32 - 1  # in place of a chunk's number, for what all chunks of a batch share
-_TRIES = 50  # poses drawn for one that sees the anatomy; beyond, the best of them serves
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,12 @@ class Simulation:
             anatomy = anatomy.of_another_shape(np.random.default_rng([self.seed, number, _SHAPE]))
         clear = number < self.clear_batches
         looks = self.looks.rarer(number / self.clear_batches) if clear else self.looks
+        enough = self._enough(anatomy)
         cameras, images = [], []
         for chunk in chunks:
             rng = np.random.default_rng([self.seed, number, chunk])
-            views = [self._view(anatomy, rng) for _ in range(CHUNK)]
+            draw = partial(self._drawn, anatomy, rng)
+            views = [anatomy.sighted(draw, enough)[0] for _ in range(CHUNK)]
             paths = {name: render(density, views) for name, density in anatomy.materials.items()}
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
             xrays = degraded(paths, generator, looks)
@@ -100,23 +102,15 @@ class Simulation:
         images = torch.cat(images)
         return Batch(images, codes.to(images), poses, fields, tuple(cameras), anatomy)
 
-    def _view(self, anatomy: Anatomy, rng: np.random.Generator) -> Camera:
-        """A random N x N camera that sees enough of the anatomy."""
-        enough = self.least_seen * self._most_seen(anatomy)
-        best, seen = None, -1.0
-        for _ in range(_TRIES):
-            camera = squared(self.camera, self.pixels, rng.uniform(*self.zoom))
-            camera = camera.moved(self.ranges.sample(rng, 1, anatomy.centre)[0])
-            if (part := anatomy.seen(camera)) > seen:
-                best, seen = camera, part
-            if seen >= enough:
-                break
-        return best
+    def _drawn(self, anatomy: Anatomy, rng: np.random.Generator) -> Camera:
+        """A random N x N camera."""
+        camera = squared(self.camera, self.pixels, rng.uniform(*self.zoom))
+        return camera.moved(self.ranges.sample(rng, 1, anatomy.centre)[0])
 
-    def _most_seen(self, anatomy: Anatomy) -> float:
-        """The part of the anatomy that is seen from the middle of the ranges."""
+    def _enough(self, anatomy: Anatomy) -> float:
+        """The part of the anatomy that a view has to see."""
         pose = self.ranges.middle_pose(anatomy.centre)
-        return anatomy.seen(squared(self.camera, self.pixels).moved(pose))
+        return self.least_seen * anatomy.seen(squared(self.camera, self.pixels).moved(pose))
 
 
 def squared(camera: Camera, pixels: int, zoom: float = 1.0) -> Camera:

@@ -6,7 +6,7 @@ import torch
 from ..errors import InputError
 from ..images import Grid, LabelMap, resample_labels
 from ..render import Density
-from .anatomy import Anatomy
+from .anatomy import Anatomy, dense_of
 
 _MOST = 8  # each is a DRR of its own
 _SOLID_MM = 5.0  # a ray through so much of a structure meets 63 % of it
@@ -23,7 +23,7 @@ def structures_of(segmentation: LabelMap, anatomy: Anatomy, voxel_mm: float) -> 
     Raises:
         InputError: if the segmentation lies elsewhere than the CT, or no structure holds anything dense.
     """
-    dense = anatomy.materials.get("bone", anatomy.materials["water"])
+    dense = dense_of(anatomy.materials)
     labels = resample_labels(segmentation, dense.grid).labels
     amounts = np.bincount(labels.ravel(), dense.values.cpu().double().numpy().ravel())
     amounts[0] = 0

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..errors import InputError
 from ..geometry import DiffdrrView, camera_from_diffdrr
 from ..images import Xray
+from .network import residual_blocks
 
 XVR_BACKBONES = {
     "resnet18": ("ResNetBlock", (2, 2, 2, 2)),
@@ -60,12 +60,9 @@ class _ResNet(nn.Module):
 
     def __init__(self, kind: str, counts: tuple[int, ...], norm: object):
         super().__init__()
-        try:
-            from monai.networks.layers.utils import get_norm_layer
-            from monai.networks.nets import resnet
-        except ImportError:
-            raise InputError("pose networks need MONAI", remedy="pip install 'xrayreg[networks]'") from None
-        block = getattr(resnet, kind)
+        block = getattr(residual_blocks(), kind)
+        from monai.networks.layers.utils import get_norm_layer  # there, as the blocks were
+
         self.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = get_norm_layer(norm, spatial_dims=2, channels=64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry import apply
+from ..geometry import apply, nearest_rotation
 from ..images import Xray
 from ..render import Density, render
 from .evidence import Evidence, gather
@@ -157,9 +157,8 @@ def _view(density: Density, xray: Xray, motion: np.ndarray) -> RegisteredView:
 
 def _orthonormal(transform: np.ndarray) -> np.ndarray:
     """The nearest rigid motion: products of many rotations drift by rounding."""
-    u, _, vt = np.linalg.svd(transform[:3, :3])
     result = transform.copy()
-    result[:3, :3] = u @ vt
+    result[:3, :3] = nearest_rotation(transform[:3, :3])
     return result
 
 
