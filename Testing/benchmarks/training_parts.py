@@ -252,6 +252,14 @@ class ImageSteps:
         return self.geodesic(ras_from_camera(self.scene.poses), ras_from_camera(poses))[2]
 
 
+class OneByOne:
+    """Batches made when they are asked for: one made ahead would take time from what is measured next."""
+
+    @staticmethod
+    def batch(simulation: Simulation, number: int, chunks: range):
+        return simulation.batch(number, chunks)
+
+
 class OurSteps:
     """The step of our own training, and its parts: looks, two materials, no image loss."""
 
@@ -259,6 +267,7 @@ class OurSteps:
         module = PoseNetwork(NetworkConfig(scene.pixels)).to(scene.device).train()
         simulation = Simulation((scene.anatomy,), scene.camera, scene.ranges, scene.pixels)
         self.task = PoseTask(module, simulation, views)
+        self.task.ahead = OneByOne()
         settings = TrainingSettings(steps=1, learning_rate=RATE)
         self.state = new_state(module, settings)
         self.stepper = Stepper(self.task, settings, ALONE, lambda: "")

@@ -22,6 +22,7 @@ from xrayreg.learn import (
     squared,
     train,
 )
+from xrayreg.learn.ahead import Ahead
 from xrayreg.learn.codes import decode
 from xrayreg.learn.network import Prediction, angle
 from xrayreg.learn.simulation import CHUNK
@@ -159,3 +160,13 @@ def test_an_empty_volume_is_refused(tmp_path):
     empty = phantom.write_grid(tmp_path / "air.nii.gz", (8,) * 3, (2.0,) * 3, phantom.RIGHT_HANDED, air)
     with pytest.raises(InputError, match="nothing that attenuates"):
         Anatomy.of(read_volume(empty), 4.0)
+
+
+def test_batches_made_ahead_are_those_asked_for(simulation):
+    ahead, other = Ahead(), replace(simulation, seed=9)
+    asked = [(simulation, 3), (simulation, 4), (simulation, 0), (other, 1), (simulation, 2), (simulation, 3)]
+    for source, number in asked:
+        found = ahead.batch(source, number, range(1))
+        expected = source.batch(number, range(1))
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.codes, expected.codes)

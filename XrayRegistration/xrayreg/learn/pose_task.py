@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .ahead import Ahead
 from .network import PoseNetwork, Prediction
 from .rendered_losses import POSES_ONLY, LossWeights, rendered_losses
 from .simulation import CHUNK, Simulation
@@ -47,6 +48,7 @@ class PoseTask:
             raise InputError(what, where=bare[0], remedy="give one, or train without the Dice loss")
         self.module, self.simulation, self.facts, self.weights = module, simulation, facts or {}, weights
         self.chunks = -(-views // CHUNK)
+        self.ahead = Ahead()
 
     @property
     def description(self) -> dict:
@@ -76,7 +78,7 @@ class PoseTask:
                 remedy=f"choose a batch that is a multiple of {CHUNK * world}",
             )
         share = self.chunks // world
-        batch = self.simulation.batch(number, range(rank * share, (rank + 1) * share))
+        batch = self.ahead.batch(self.simulation, number, range(rank * share, (rank + 1) * share))
         device = next(module.parameters()).device
         images = batch.images.to(device, memory_format=torch.channels_last)
         prediction = Prediction.of(module(images))
