@@ -1,6 +1,16 @@
 """How alike an X-ray and a DRR are, with derivatives."""
 
-from .ncc import Comparison, NormalEquations, PatchEquations, Term
+from .joint import JointEquations, Window
+from .ncc import Comparison
+from .patches import NormalEquations, PatchEquations, Term
 from .shifts import Shifts
 
-__all__ = ["Comparison", "NormalEquations", "PatchEquations", "Shifts", "Term"]
+__all__ = [
+    "Comparison",
+    "JointEquations",
+    "NormalEquations",
+    "PatchEquations",
+    "Shifts",
+    "Term",
+    "Window",
+]
