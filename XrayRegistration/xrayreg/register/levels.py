@@ -63,12 +63,33 @@ def prepare_view(xray: Xray, motions: Sequence[np.ndarray], density: Density, le
         InputError: if the volume does not project onto unmasked pixels, or the source starts inside it.
     """
     _check_source(xray, density)
-    poses = xray.camera.camera_from_patient @ np.stack(motions)
-    first, size = anatomy_box(xray.camera, poses, density, level.margin, xray.name)
-    _, alone = anatomy_box(xray.camera, poses[:1], density, level.margin, xray.name)
-    factor = max(1, min(round(max(alone) / level.pixels), min(size) // _FEWEST))
+    corners, poses = density.grid.corners_patient, xray.camera.camera_from_patient @ np.stack(motions)
+    box = anatomy_box(xray.camera, poses, corners, level.margin, xray.name)
+    _, alone = anatomy_box(xray.camera, poses[:1], corners, level.margin, xray.name)
+    return _prepared(xray, box, max(alone), density.values, level)
+
+
+def prepare_joint_view(xray: Xray, corners: np.ndarray, like: torch.Tensor, level: Level) -> LevelView:
+    """As `prepare_view`, cropped to where points (n, 3), patient, mm, the corners of several bodies, may lie.
+
+    Args:
+        like: a tensor on the device, and of the kind, that is asked for.
+
+    Raises:
+        InputError: if they do not project onto unmasked pixels.
+    """
+    pose = xray.camera.camera_from_patient[None]
+    box = anatomy_box(xray.camera, pose, corners, level.margin, xray.name)
+    return _prepared(xray, box, max(box[1]), like, level)
+
+
+def _prepared(
+    xray: Xray, box: tuple[tuple[int, int], tuple[int, int]], across: int, like: torch.Tensor, level: Level
+) -> LevelView:
+    """``box``: first pixel and size of what is kept; ``across``: the pixels that become `Level.pixels`."""
+    first, size = box
+    factor = max(1, min(round(across / level.pixels), min(size) // _FEWEST))
     small = xray.cropped(first, size).binned(factor)
-    like = density.values
     image = torch.as_tensor(small.line_integrals, dtype=like.dtype, device=like.device)
     mask = torch.as_tensor(small.mask, device=like.device)
     if not mask.any():
@@ -87,18 +108,19 @@ def _check_source(xray: Xray, density: Density) -> None:
 
 
 def anatomy_box(
-    camera: Camera, poses: np.ndarray, density: Density, margin: float, name: str
+    camera: Camera, poses: np.ndarray, corners: np.ndarray, margin: float, name: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """First pixel and size, (column, row) each, of the image part in which the volume's box may lie.
+    """First pixel and size, (column, row) each, of the image part in which a box may lie.
 
     Args:
         poses: (n, 4, 4) camera_from_patient, tried.
+        corners: (m, 3) of the box, patient, mm.
     """
-    in_camera = density.grid.corners_patient @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
-    corners = camera.moved(np.eye(4)).project(in_camera.reshape(-1, 3))
-    if np.isnan(corners).any() and not np.isnan(corners).all():
+    in_camera = corners @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
+    at = camera.moved(np.eye(4)).project(in_camera.reshape(-1, 3))
+    if np.isnan(at).any() and not np.isnan(at).all():
         return (0, 0), camera.size  # the source is inside or beside the box: every pixel may see it
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = at.min(axis=0), at.max(axis=0)
     low, high = low - margin * (high - low), high + margin * (high - low)
     end = np.array(camera.size)
     low, high = np.clip(np.floor(low), 0, end), np.clip(np.ceil(high) + 1, 0, end)

@@ -1,17 +1,23 @@
 """The least-squares problem of a rigid registration: all views of a rig, by one motion of the anatomy."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..geometry import about, adjoint, translation
+from ..geometry import Camera, about, adjoint, translation
 from ..images import Grid, Xray
 from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import NormalEquations, PatchEquations, Shifts
 from .levels import Level, LevelView, prepare_view
+
+Behind = Callable[[Camera], torch.Tensor | float]
+
+
+def _nothing(camera: Camera) -> float:
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Problem:
         motions: all that will be tried; the X-rays are cropped to where these put the anatomy.
         level: what is compared, and how finely.
         weights: of the views.
+        behind: for each view what else is in the image and stays where it is: its DRR [row, column], given
+            the camera of the cropped, averaged image.
     """
 
     def __init__(
@@ -49,11 +57,14 @@ class Problem:
         motions: Sequence[np.ndarray],
         level: Level,
         weights: Sequence[float] | None = None,
+        behind: Sequence[Behind] | None = None,
     ):
         self.views = tuple(prepare_view(xray, motions, density, level) for xray in xrays)
         self._densities = [
             density.matched(view.camera.moved(_first_pose(view, motions))) for view in self.views
         ]
+        drawn = behind or [_nothing] * len(xrays)
+        self._behind = [draw(view.camera) for draw, view in zip(drawn, self.views, strict=True)]
         shares = np.ones(len(xrays)) if weights is None else np.asarray(weights, dtype=float)
         self._shares = shares / shares.sum()
         self.centre = density.grid.centre_patient
@@ -64,9 +75,10 @@ class Problem:
     def at(self, motions: np.ndarray) -> Evaluation:
         """At motions (B, 4, 4)."""
         total, images = None, []
-        for view, density, share in self._each():
+        for view, density, share, behind in self._each():
             poses = _poses(view.camera, motions)
             image, by_camera = render_with_pose_jacobian(density, view.camera, camera_from_patient=poses)
+            image = image + behind
             by_camera = view.comparison.normal_equations(image, by_camera)
             equations = _about_the_centre(by_camera, view.camera, self.centre) * float(share)
             total = equations if total is None else total + equations
@@ -79,8 +91,8 @@ class Problem:
     def similarity(self, motions: np.ndarray) -> np.ndarray:
         """(B,) mean over views at motions (B, 4, 4); cheaper than `at`."""
         total = np.zeros(len(motions))
-        for view, density, share in self._each():
-            images = render(density, view.camera, camera_from_patient=_poses(view.camera, motions))
+        for view, density, share, behind in self._each():
+            images = render(density, view.camera, camera_from_patient=_poses(view.camera, motions)) + behind
             total += share * view.comparison.similarity(images).double().cpu().numpy()
         return total
 
@@ -98,7 +110,7 @@ class Problem:
             for each view image points (B, count, 2), pixel, and fits (B, count), -inf for none.
         """
         result = []
-        for view, density, _ in self._each():
+        for view, density, _, _ in self._each():
             camera, poses = view.camera, view.camera.camera_from_patient @ motions
             pixel_mm = camera.moved(poses[0]).pixel_size_at(self.centre)
             margin = tuple(min(n, math.ceil(margin_mm / pixel_mm)) for n in camera.size)
@@ -114,14 +126,15 @@ class Problem:
     def patches(self, motion: np.ndarray) -> list[PatchEquations]:
         """The equations of every patch of each view at one motion (4, 4), by the same twist as `at`."""
         result = []
-        for view, density, _ in self._each():
+        for view, density, _, behind in self._each():
             camera = view.camera.moved(view.camera.camera_from_patient @ motion)
-            patches = view.comparison.patch_equations(*render_with_pose_jacobian(density, camera))
+            image, by_camera = render_with_pose_jacobian(density, camera)
+            patches = view.comparison.patch_equations(image + behind, by_camera)
             result.append(_about_the_centre(patches, view.camera, self.centre))
         return result
 
-    def _each(self) -> Iterator[tuple[LevelView, Density, float]]:
-        return zip(self.views, self._densities, self._shares, strict=True)
+    def _each(self) -> Iterator[tuple[LevelView, Density, float, torch.Tensor | float]]:
+        return zip(self.views, self._densities, self._shares, self._behind, strict=True)
 
     def moved(self, motion: np.ndarray, twist: np.ndarray) -> np.ndarray:
         return about(self.centre, twist) @ motion

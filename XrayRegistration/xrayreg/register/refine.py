@@ -14,7 +14,7 @@ from ..images import Xray
 from ..render import Density
 from ..similarity import Term
 from .levels import Level
-from .problem import Problem
+from .problem import Behind, Problem
 from .search import SearchRange, candidate_motions, shifted, without_visible_shift
 from .solver import Poses, levenberg_marquardt
 
@@ -68,6 +68,7 @@ def refine(
     levels: tuple[Level, ...] = DEFAULT_LEVELS,
     search: SearchRange | None = NEAR,
     weights: Sequence[float] | None = None,
+    behind: Sequence[Behind] | None = None,
 ) -> Iterator[Progress]:
     """Register views that move together; yields after each step, the last state is the result.
 
@@ -82,6 +83,7 @@ def refine(
         levels: coarse to fine.
         search: how far the start may be off; None refines it as it is, as for the next image of a sequence.
         weights: of the views; equal if None.
+        behind: what else is in the images; see `Problem`.
 
     Raises:
         InputError: if the volume does not project into an X-ray.
@@ -90,9 +92,9 @@ def refine(
     if search is not None:
         motions = candidate_motions(search, density.grid.centre_patient)
     for number, level in enumerate(levels):
-        problem = Problem(density, xrays, motions, level, weights)
+        problem = Problem(density, xrays, motions, level, weights, behind)
         if number == 0 and search is not None:
-            coarse = Problem(density, xrays, motions, replace(_SEARCH, pixels=search.pixels), weights)
+            coarse = Problem(density, xrays, motions, replace(_SEARCH, pixels=search.pixels), weights, behind)
             margin_mm = max(search.translation_mm)
             for best, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
                 yield Progress(0, len(levels), len(best), 0, fit, best[min(1, len(best) - 1)])

@@ -1,0 +1,302 @@
+"""Bodies that move each by itself, in simulated X-rays of a small phantom."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from xrayreg.errors import InputError
+from xrayreg.geometry import CArm, about, apply, exp_se3, inverse
+from xrayreg.images import Grid, LabelMap, Volume, Xray
+from xrayreg.register import (
+    Link,
+    Posture,
+    SearchRange,
+    Stage,
+    body_labels,
+    body_of,
+    body_uncertainties,
+    neighbours,
+    refine_bodies,
+    taken_apart,
+)
+from xrayreg.register.joint_problem import JointProblem, composite
+from xrayreg.register.levels import Level
+from xrayreg.register.links import cost_of
+from xrayreg.render import Density, render
+from xrayreg.similarity import Term
+
+SIZE, SPACING = (72, 60, 64), 2.0
+# Middle and half axes, mm from the middle of the grid; HU. Each bone has a darker core beside its middle.
+BONES = {
+    "femur": ((-34, 4, 8), (11, 12, 38), 900),
+    "tibia": ((18, -6, 22), (14, 10, 20), 1100),
+    "patella": ((20, 18, -22), (16, 9, 12), 800),
+}
+TISSUE = ((0, 0, 0), (68, 54, 62), 40)
+COARSE = Level(48, (Term(True, 16),), poses=1, margin=0.05, iterations=15, step_px=0.1)
+FINE = Level(96, (Term(False, 24), Term(True, 24)), poses=1, margin=0.05, iterations=15, step_px=0.02)
+STAGES = (Stage(COARSE, 1e-3), Stage(FINE, 2e-4))
+
+
+@pytest.fixture(scope="module")
+def scan():
+    """The CT of the phantom and its labels."""
+    affine = np.diag([SPACING, SPACING, SPACING, 1.0])
+    affine[:3, 3] = -SPACING * (np.array(SIZE) - 1) / 2 + [10, -20, 30]
+    grid = Grid(SIZE, affine)
+    points = np.stack(np.meshgrid(*map(np.arange, SIZE[::-1]), indexing="ij")[::-1], axis=-1) * SPACING
+    points = points - SPACING * (np.array(SIZE) - 1) / 2
+    hu = np.full(SIZE[::-1], -1000.0, np.float32)
+    labels = np.zeros(SIZE[::-1], np.uint8)
+    hu[_inside(points, *TISSUE[:2])] = TISSUE[2]
+    for number, (middle, half, value) in enumerate(BONES.values(), start=1):
+        inside = _inside(points, middle, half)
+        hu[inside], labels[inside] = value, number
+        core = _inside(points, np.array(middle) + [2, 3, 6], np.array(half) * [0.4, 0.5, 0.4])
+        hu[core] = 150
+    return Volume(hu, grid), LabelMap(labels, grid, dict(enumerate(BONES, start=1)))
+
+
+def _inside(points, middle, half):
+    return np.linalg.norm((points - np.array(middle)) / np.array(half), axis=-1) < 1
+
+
+@pytest.fixture(scope="module")
+def parts(scan):
+    return taken_apart(*scan, body_labels(scan[1]))
+
+
+@pytest.fixture(scope="module")
+def truth(parts):
+    twists = np.array([[4, -3, 5, 3, -4, 2], [-5, 4, 6, -4, 3, 5], [6, 5, -4, 2, 5, -3.0]])
+    twists[:, :3] = np.radians(twists[:, :3])
+    return np.stack([about(body.centre, twist) for body, twist in zip(parts.bodies, twists, strict=True)])
+
+
+def camera(primary, secondary=0.0, size=120):
+    return CArm(1000.0, 700.0, primary, secondary, isocenter=(10, -20, 30)).camera((size, size), (1.9, 1.9))
+
+
+def xrays_of(parts, motions, angles, rig="rig", noise=0.005):
+    """By Siddon's projector, four rays to the pixel, with a gain, an offset, and noise."""
+    made = []
+    for number, primary in enumerate(angles):
+        view = camera(primary, 5.0 * number)
+        image = 0.0
+        pieces = [(parts.rest, np.eye(4))] + [
+            (piece, motion)
+            for body, motion in zip(parts.bodies, motions, strict=True)
+            for piece in body.pieces
+        ]
+        for density, motion in pieces:
+            moved = view.moved(view.camera_from_patient @ motion)
+            image = image + render(density, moved, projector="siddon", subsamples=2).numpy()
+        rng = np.random.default_rng(number)
+        image = 0.8 * image + 0.3 + rng.normal(0, noise, image.shape)
+        made.append(Xray(image.astype(np.float32), view, np.ones(image.shape, bool), f"v{number}", rig=rig))
+    return made
+
+
+def at_rest(parts, rigs=1):
+    return Posture(np.stack([np.eye(4)] * len(parts.bodies)), np.stack([np.eye(4)] * rigs))
+
+
+def errors_mm(parts, found, truth):
+    return [
+        float(np.linalg.norm(apply(a, body.points) - apply(b, body.points), axis=1).mean())
+        for body, a, b in zip(parts.bodies, found, truth, strict=True)
+    ]
+
+
+def last(states):
+    *_, final = states
+    return final
+
+
+# --- Bodies -----------------------------------------------------------------------------------------------
+
+
+def test_bodies_are_named_by_number_name_or_pattern(scan):
+    _, segmentation = scan
+    assert body_labels(segmentation) == {"femur": (1,), "tibia": (2,), "patella": (3,)}
+    assert body_labels(segmentation, "2, femur") == {"tibia": (2,), "femur": (1,)}
+    assert body_labels(segmentation, "*a") == {"tibia": (2,), "patella": (3,)}
+    assert body_labels(segmentation, "femur+patella") == {"femur+patella": (1, 3)}
+    assert body_labels(segmentation, "knee=*a,1") == {"knee": (2, 3), "femur": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("fibula", "no label is called fibula"), ("1,femur", "two bodies")]
+)
+def test_wrong_bodies_are_refused(scan, text, said):
+    with pytest.raises(InputError, match=said):
+        body_labels(scan[1], text)
+
+
+def test_bodies_and_remainder_add_up_to_the_volume(scan, parts):
+    view = camera(20.0, 10.0)
+    whole = render(Density.from_volume(scan[0]), view)
+    apart = composite(parts, view, at_rest(parts).motions)
+    assert (apart - whole).abs().max() < 0.02 * whole.max()
+    assert whole.max() > 2
+
+
+def test_where_a_body_has_left_there_is_tissue(scan, parts):
+    assert float(parts.rest.values.max()) == pytest.approx(1.04 * 0.0193, rel=1e-3)
+    assert all(float(body.pieces[0].values.min()) == 0 for body in parts.bodies)
+
+
+def test_a_body_of_air_is_refused(scan):
+    volume, segmentation = scan
+    with pytest.raises(InputError, match="body femur: nothing in the volume is denser"):
+        taken_apart(replace(volume, hu=np.full_like(volume.hu, -500)), segmentation, {"femur": (1,)})
+
+
+# --- The problem ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rigs", [("a", "a"), ("a", "b")])
+def test_gradients_are_those_of_finite_differences(parts, truth, rigs):
+    xrays = [replace(x, rig=rig) for x, rig in zip(xrays_of(parts, truth, (0, 60)), rigs, strict=True)]
+    rig_of = [0, 0] if rigs[0] == rigs[1] else [0, 1]
+    level = replace(COARSE, terms=(Term(False, 24),))
+    posture = at_rest(parts, rig_of[-1] + 1)
+    problem = JointProblem(parts, xrays, rig_of, posture, level)
+    here, centres = problem.at(posture), problem.centres(posture)
+    count = len(here.gradient)
+    assert count == 6 * (3 + rig_of[-1])
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        direction = rng.normal(size=count) * np.tile([0.02, 0.02, 0.02, 1, 1, 1], count // 6)
+        ends = [
+            problem.similarity(posture.stepped(centres, (sign * 0.05 * direction).reshape(-1, 6)))
+            for sign in (1, -1)
+        ]
+        assert -here.gradient @ direction == pytest.approx((ends[0] - ends[1]) / 0.1, rel=0.1, abs=1e-4)
+
+
+def test_views_of_one_rig_find_every_body(parts, truth):
+    xrays = xrays_of(parts, truth, (0, 70))
+    states = list(refine_bodies(parts, xrays, at_rest(parts), stages=STAGES))
+    before, after = (
+        errors_mm(parts, at_rest(parts).motions, truth),
+        errors_mm(parts, states[-1].posture.motions, truth),
+    )
+    assert min(before) > 4
+    assert max(after) < 0.3
+    assert [s.similarity for s in states if s.stage == 0] == sorted(
+        s.similarity for s in states if s.stage == 0
+    )
+
+
+def test_views_of_two_rigs_find_bodies_and_the_other_rigs_place(parts, truth):
+    """The second C-arm is 8 mm and 4 degrees off; only what is still tells that from moving bodies."""
+    off = about(np.array([10.0, -20, 30]), np.array([0.05, -0.03, 0.04, 4, -5, 5]))
+    first, second = xrays_of(parts, truth, (0, 70))
+    second = replace(
+        second, rig="b", camera=second.camera.moved(second.camera.camera_from_patient @ inverse(off))
+    )
+    found = last(refine_bodies(parts, [first, second], at_rest(parts, 2), stages=STAGES)).posture
+    assert max(errors_mm(parts, found.motions, truth)) < 1.0
+    points = parts.bodies[0].points
+    assert np.linalg.norm(apply(found.rigs[1], points) - apply(off, points), axis=1).mean() < 1.0
+
+
+def test_a_body_far_off_is_found_by_searching_for_it(parts, truth):
+    far = truth.copy()
+    far[1] = (
+        about(apply(truth[1], parts.bodies[1].centre), np.array([0.2, -0.15, 0.2, 14, -12, 13])) @ truth[1]
+    )
+    xrays = xrays_of(parts, truth, (0, 70))
+    start = Posture(far, np.eye(4)[None])
+    around = SearchRange((12.0,) * 3, (20.0,) * 3, candidates=256)
+    searching = (replace(STAGES[0], search=around), STAGES[1])
+    stuck = last(refine_bodies(parts, xrays, start, stages=STAGES)).posture
+    found = last(refine_bodies(parts, xrays, start, stages=searching)).posture
+    assert max(errors_mm(parts, found.motions, truth)) < 0.5
+    assert max(errors_mm(parts, stuck.motions, truth)) > 2  # or the search was not needed
+
+
+# --- Links ------------------------------------------------------------------------------------------------
+
+
+def test_links_join_what_lies_near(parts):
+    links = neighbours(parts.bodies, near_mm=30, rotation_deg=4.0)
+    assert {(link.a, link.b) for link in links} == {(1, 2)}
+    assert links[0].rotation_deg == 4.0
+    assert neighbours(parts.bodies, near_mm=1) == ()
+
+
+def test_a_link_costs_what_bodies_move_apart(parts):
+    at = np.array([20.0, 0, 10])
+    link = Link(1, 2, at, rotation_deg=5.0, translation_mm=2.0)
+    common = exp_se3(np.array([0.2, 0.1, -0.3, 5, 6, 7]))
+    assert np.abs(link.residual(common, common)).max() < 1e-9
+    apart = common @ about(at, np.array([np.radians(10), 0, 0, 0, 4, 0]))
+    # The shift is along the screw; its size at the joint is 4 mm to first order.
+    np.testing.assert_allclose(link.residual(common, apart)[:3], [2, 0, 0], atol=1e-9)
+    assert np.linalg.norm(link.residual(common, apart)[3:]) == pytest.approx(2, abs=0.02)
+    limited = replace(link, free_deg=8.0, free_mm=5.0)
+    np.testing.assert_allclose(limited.residual(common, apart), [0.4, 0, 0, 0, 0, 0], atol=1e-9)
+
+
+def test_the_links_cost_has_the_right_gradient(parts, truth):
+    links = (Link(0, 1, np.array([0.0, 0, 20])), Link(1, 2, np.array([20.0, 5, 0])))
+    posture = Posture(truth, np.eye(4)[None])
+    centres = np.stack([apply(m, b.centre) for m, b in zip(truth, parts.bodies, strict=True)])
+    cost = cost_of(links, posture, centres)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        direction = rng.normal(size=(3, 6)) * [0.01, 0.01, 0.01, 1, 1, 1]
+        ends = [
+            cost_of(links, posture.stepped(centres, s * 1e-3 * direction), centres).value for s in (1, -1)
+        ]
+        assert cost.gradient @ direction.ravel() == pytest.approx(
+            (ends[0] - ends[1]) / 2e-3, rel=1e-3, abs=1e-6
+        )
+
+
+def test_a_link_carries_what_no_view_sees(parts, truth):
+    """The patella lies outside a collimated field: it goes where the tibia goes."""
+    xrays = []
+    for xray in xrays_of(parts, truth, (0, 70)):
+        mask = xray.mask.copy()
+        seen = xray.camera.project(apply(truth[2], parts.bodies[2].points))
+        low, high = np.floor(seen.min(axis=0)).astype(int) - 14, np.ceil(seen.max(axis=0)).astype(int) + 15
+        mask[max(0, low[1]) : high[1], max(0, low[0]) : high[0]] = False
+        xrays.append(replace(xray, mask=mask))
+    links = neighbours(parts.bodies, near_mm=30)
+    found = last(refine_bodies(parts, xrays, at_rest(parts), links, STAGES)).posture
+    relative = links[0].relative(found.motions[1], found.motions[2])
+    assert np.degrees(np.linalg.norm(relative[:3])) < 3
+    assert np.linalg.norm(relative[3:]) < 1.5
+    problem = JointProblem(parts, xrays, [0, 0], found, FINE)
+    _, tibia, patella = body_uncertainties(problem, found, links, STAGES[-1].link_weight)
+    assert patella.standing == "out of view"
+    assert patella.sigma_mm > 20 > tibia.sigma_mm
+    assert 3 < patella.pose.expected_tre_mm(parts.bodies[2].points) < 20  # the link's own spread
+
+
+# --- Uncertainty ------------------------------------------------------------------------------------------
+
+
+def test_one_view_leaves_depth_open_and_two_do_not(parts, truth):
+    both = xrays_of(parts, truth, (0, 70))
+    sigma = {}
+    for count in (1, 2):
+        posture = Posture(truth, np.eye(4)[None])
+        problem = JointProblem(parts, both[:count], [0] * count, posture, FINE)
+        sigma[count] = [
+            each.sigma_mm for each in body_uncertainties(problem, posture, (), STAGES[-1].link_weight)
+        ]
+    assert max(sigma[2]) < 0.5
+    assert all(one > 3 * two for one, two in zip(sigma[1], sigma[2], strict=True))
+
+
+def test_a_body_with_a_volume_to_itself(scan):
+    density = Density.from_volume(scan[0], above_hu=300.0)
+    body = body_of("all", density)
+    assert body.labels == ()
+    assert np.linalg.norm(body.centre - [10, -20, 30]) < 25
+    assert torch.equal(body.pieces[0].values, density.values)

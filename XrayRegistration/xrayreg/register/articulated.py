@@ -1,0 +1,181 @@
+"""A patient whose bones have moved, registered: where each is, and how far that can be trusted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..geometry import Camera, inverse, nearest_rotation, rotation_angle_deg
+from ..images import Xray
+from ..render import Density
+from .bodies import Body, Parts
+from .confidence import Confidence
+from .joint_problem import JointProblem, Posture, composite
+from .joint_uncertainty import BodyUncertainty, body_uncertainties
+from .links import Link
+from .polyrigid import STAGES, JointProgress, Stage, refine_bodies, rigs_of
+
+_LEAST_LEAD = 3e-4  # of similarity; less than this is chance
+_LEAST_SUPPORT = 1e-3
+_UNSURE_MM = 1.5
+
+
+@dataclass(frozen=True)
+class RegisteredBody:
+    """One body, where it was found.
+
+    Attributes:
+        patient_from_rest: (4, 4) its motion since the preoperative scan, patient frame, mm.
+        uncertainty: of that, relative to the views.
+        lead: how much more alike the images are than with the body at the best different place that was
+            found for it.
+        support: how much more alike they are than without the body.
+    """
+
+    body: Body
+    patient_from_rest: np.ndarray
+    uncertainty: BodyUncertainty
+    lead: float
+    support: float
+
+    @property
+    def name(self) -> str:
+        return self.body.name
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return self.body.labels
+
+    @property
+    def verdict(self) -> str:
+        """ "accept", "review" or "reject"; the thresholds come from simulated chests (docs/polyrigid.md)."""
+        return self._judged[0]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """For the verdict, in words."""
+        return self._judged[1]
+
+    @property
+    def _judged(self) -> tuple[str, tuple[str, ...]]:
+        standing, reasons, verdict = self.uncertainty.standing, [], "accept"
+        if standing == "out of view":
+            return "reject", ("out of view: it is where its neighbours would bring it",)
+        if standing == "undetermined":
+            return "reject", (f"these views leave it open by {self.uncertainty.sigma_mm:.0f} mm",)
+        if self.lead < 0:
+            return "reject", ("another, different place fits better",)
+        if self.support < _LEAST_SUPPORT:
+            reasons.append("the X-rays hardly show it")
+        if self.lead < _LEAST_LEAD:
+            reasons.append("another, different place fits almost as well")
+        if standing == "one view":
+            reasons.append("one view alone shows it: depth along its beam is the least certain")
+        if self.uncertainty.sigma_mm > _UNSURE_MM:
+            reasons.append(f"noise alone leaves it off by {self.uncertainty.sigma_mm:.1f} mm")
+        return ("review" if reasons else verdict), tuple(reasons)
+
+
+@dataclass(frozen=True)
+class Articulated:
+    """All bodies.
+
+    Attributes:
+        rest: what is no body; None if there is nothing else.
+        cameras: of the views, where they were found.
+        similarities: (V,) of the views.
+    """
+
+    bodies: tuple[RegisteredBody, ...]
+    rest: Density | None
+    cameras: tuple[Camera, ...]
+    similarities: np.ndarray
+
+    def drr(self, camera: Camera) -> torch.Tensor:
+        """[row, column] the DRR, the bodies where they are."""
+        parts = Parts(tuple(each.body for each in self.bodies), self.rest)
+        return composite(parts, camera, [each.patient_from_rest for each in self.bodies])
+
+
+def register_bodies(
+    parts: Parts,
+    xrays: Sequence[Xray],
+    links: Sequence[Link] = (),
+    reference: int | None = None,
+    start: Sequence[np.ndarray] | None = None,
+    stages: Sequence[Stage] = STAGES,
+    progress: Callable[[JointProgress], None] = lambda state: None,
+) -> Articulated:
+    """Register every body of a patient in all views.
+
+    Views and bodies can move together unseen, so one of them has to be held: either the first rig's views
+    stay where they are given, and the bodies move, or one body is the reference, which counts as at rest.
+
+    Args:
+        xrays: their cameras hold the pose of the patient as a whole, as registered rigidly.
+        reference: the number of the body that counts as at rest; None holds the first rig's views.
+        start: (4, 4) of each body, about where it is; at rest if None.
+        progress: called after each step; an exception it raises ends the registration.
+
+    Raises:
+        InputError: if no body projects into an X-ray.
+    """
+    motions = [np.eye(4)] * len(parts.bodies) if start is None else start
+    rig_of = rigs_of(xrays)
+    posture = Posture(np.stack(motions), np.stack([np.eye(4)] * (max(rig_of) + 1)))
+    for state in refine_bodies(parts, xrays, posture, links, stages):
+        progress(state)
+    posture = replace(state.posture, motions=np.stack([_orthonormal(m) for m in state.posture.motions]))
+    last = stages[-1]
+    problem = JointProblem(parts, xrays, rig_of, posture, last.level)
+    uncertainties = body_uncertainties(problem, posture, links, last.link_weight)
+    alike = problem.similarities(posture)
+    held = np.eye(4) if reference is None else inverse(posture.motions[reference])
+    bodies = tuple(
+        RegisteredBody(
+            body,
+            held @ motion,
+            uncertainties[number],
+            state.leads.get(number, 1.0),
+            float(np.mean(alike - problem.similarities(posture, skip=number))),
+        )
+        for number, (body, motion) in enumerate(zip(parts.bodies, posture.motions, strict=True))
+    )
+    cameras = tuple(
+        xray.camera.moved(_orthonormal(xray.camera.camera_from_patient @ posture.rigs[rig] @ inverse(held)))
+        for xray, rig in zip(xrays, rig_of, strict=True)
+    )
+    return Articulated(bodies, parts.rest, cameras, alike)
+
+
+def confidence_in_bodies(found: Articulated) -> Confidence:
+    """The statement on all bodies together: never "accept", as it rests on few simulated patients.
+
+    Its probability is the share of bodies that are accepted, its TRE what noise does to bodies in view.
+    """
+    sure = [body for body in found.bodies if body.verdict == "accept"]
+    lost = [body for body in found.bodies if body.verdict == "reject"]
+    share = len(sure) / len(found.bodies)
+    noise = [body.uncertainty.pose.expected_tre_mm(body.body.points) for body in found.bodies]
+    reasons = [f"{body.name}: {'; '.join(body.reasons)}" for body in found.bodies if body.reasons]
+    reasons.insert(0, f"{len(sure)} of {len(found.bodies)} bodies are found beyond doubt")
+    verdict = "reject" if 2 * len(lost) > len(found.bodies) else "review"
+    return Confidence(verdict, share, float(np.mean(noise)), float(np.percentile(noise, 95)), tuple(reasons))
+
+
+def joint_angle(one: RegisteredBody, other: RegisteredBody) -> tuple[float, float]:
+    """How far two bodies have turned against each other since the preoperative scan, and its spread, degrees.
+
+    The spread is of independent errors of the two; what their links hold is in it.
+    """
+    angle = rotation_angle_deg(inverse(one.patient_from_rest) @ other.patient_from_rest)
+    turns = [each.uncertainty.pose.covariance[:3, :3] for each in (one, other)]
+    return angle, float(np.degrees(np.sqrt(np.trace(turns[0] + turns[1]) / 3)))
+
+
+def _orthonormal(motion: np.ndarray) -> np.ndarray:
+    """Products of many rotations drift by rounding."""
+    result = motion.copy()
+    result[:3, :3] = nearest_rotation(motion[:3, :3])
+    return result

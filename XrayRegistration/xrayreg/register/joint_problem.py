@@ -1,0 +1,267 @@
+"""The least-squares problem of many bodies in many views: their DRRs add up to the X-ray's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..geometry import Camera, about, adjoint, apply, translation
+from ..images import Xray
+from ..render import render, render_with_pose_jacobian
+from ..similarity import JointEquations, Window
+from .bodies import Body, Parts
+from .levels import Level, LevelView, prepare_joint_view
+
+_FEWEST = 2  # pixels across, below which a body is not in the image
+
+
+@dataclass(frozen=True)
+class Posture:
+    """Where everything is.
+
+    Attributes:
+        motions: (K, 4, 4) of each body since the preoperative scan, patient frame, mm.
+        rigs: (R, 4, 4) of the whole patient, remainder and all, since the start pose of each rig.
+    """
+
+    motions: np.ndarray
+    rigs: np.ndarray
+
+    def stepped(self, centres: np.ndarray, step: np.ndarray) -> "Posture":
+        """With twists (K + R - 1, 6): of the bodies about ``centres``, then of all rigs but the first."""
+        count = len(self.motions)
+        motions = [about(c, t) @ m for c, t, m in zip(centres, step, self.motions, strict=False)]
+        middle = centres.mean(axis=0)
+        rigs = [about(middle, t) @ r for t, r in zip(step[count:], self.rigs[1:], strict=True)]
+        return Posture(np.stack(motions), np.stack([self.rigs[0], *rigs]))
+
+
+@dataclass(frozen=True)
+class JointView:
+    """The equations of one view, and which unknowns they are of.
+
+    Attributes:
+        unknowns: (n,) numbers among all unknowns.
+        image: [row, column] the DRR.
+    """
+
+    equations: JointEquations
+    unknowns: np.ndarray
+    image: torch.Tensor
+
+
+@dataclass(frozen=True)
+class JointEvaluation:
+    """The problem at a posture, linearised by n = 6 (K + R - 1) unknowns, as `Posture.stepped` takes them.
+
+    Attributes:
+        similarity: weighted mean over the views.
+        hessian: (n, n) and
+        gradient: (n,) of 1 - similarity.
+    """
+
+    similarity: float
+    hessian: np.ndarray
+    gradient: np.ndarray
+    views: tuple[JointView, ...]
+
+
+class JointProblem:
+    """The X-rays at one level.
+
+    Args:
+        xrays: their cameras hold the start poses of the patient as a whole.
+        rig_of: the number of each X-ray's rig, from 0.
+        posture: about where the bodies are; the X-rays are cropped to that.
+    """
+
+    def __init__(
+        self, parts: Parts, xrays: Sequence[Xray], rig_of: Sequence[int], posture: Posture, level: Level
+    ):
+        self.parts, self._rig_of = parts, tuple(rig_of)
+        like = parts.bodies[0].pieces[0].values
+        self.views: tuple[LevelView, ...] = tuple(
+            prepare_joint_view(xray, self._corners(posture, rig), like, level)
+            for xray, rig in zip(xrays, rig_of, strict=True)
+        )
+        self._still: dict[int, tuple[np.ndarray, torch.Tensor]] = {}
+
+    def _corners(self, posture: Posture, rig: int) -> np.ndarray:
+        return np.concatenate(
+            [
+                apply(posture.rigs[rig] @ motion, body.corners)
+                for body, motion in zip(self.parts.bodies, posture.motions, strict=True)
+            ]
+        )
+
+    @cached_property
+    def pixel_mm(self) -> float:
+        """The finest, at the depth of the middle of the bodies."""
+        middle = np.mean([body.centre for body in self.parts.bodies], axis=0)
+        return min(view.camera.pixel_size_at(middle) for view in self.views)
+
+    def centres(self, posture: Posture) -> np.ndarray:
+        """(K, 3) the bodies' middles where they are, patient, mm; steps turn about them."""
+        return np.stack(
+            [
+                apply(motion, body.centre)
+                for body, motion in zip(self.parts.bodies, posture.motions, strict=True)
+            ]
+        )
+
+    def at(self, posture: Posture) -> JointEvaluation:
+        """Linearised."""
+        count = 6 * (len(posture.motions) + len(posture.rigs) - 1)
+        similarity, hessian, gradient, views = 0.0, np.zeros((count, count)), np.zeros(count), []
+        for number in range(len(self.views)):
+            view = self._view(number, posture)
+            block = np.ix_(view.unknowns, view.unknowns)
+            similarity += float(view.equations.similarity) / len(self.views)
+            hessian[block] += view.equations.hessian.cpu().numpy() / len(self.views)
+            gradient[view.unknowns] += view.equations.gradients.sum(dim=0).cpu().numpy() / len(self.views)
+            views.append(view)
+        return JointEvaluation(similarity, hessian, gradient, tuple(views))
+
+    def similarity(self, posture: Posture) -> float:
+        """Mean over the views; cheaper than `at`."""
+        return float(np.mean(self.similarities(posture)))
+
+    def similarities(self, posture: Posture, skip: int | None = None) -> np.ndarray:
+        """(V,) of the views, maybe as if one of the bodies were not there."""
+        result = []
+        for number, view in enumerate(self.views):
+            camera = view.camera.moved(self.pose(number, posture))
+            image = composite(self.parts, camera, posture.motions, skip)
+            result.append(float(view.comparison.similarity(image)))
+        return np.array(result)
+
+    def with_one_elsewhere(self, posture: Posture, body: int) -> Callable[[np.ndarray], float]:
+        """The similarity as a function of one body's motion (4, 4), the others where they are."""
+        cameras = [view.camera.moved(self.pose(n, posture)) for n, view in enumerate(self.views)]
+        behind = [composite(self.parts, camera, posture.motions, skip=body) for camera in cameras]
+
+        def similarity(motion: np.ndarray) -> float:
+            total = 0.0
+            for view, camera, others in zip(self.views, cameras, behind, strict=True):
+                image = others.clone()
+                _add(image, self.parts.bodies[body], camera, motion)
+                total += float(view.comparison.similarity(image))
+            return total / len(self.views)
+
+        return similarity
+
+    def pose(self, number: int, posture: Posture) -> np.ndarray:
+        return self.views[number].camera.camera_from_patient @ posture.rigs[self._rig_of[number]]
+
+    def _view(self, number: int, posture: Posture) -> JointView:
+        view, rig, pose = self.views[number], self._rig_of[number], self.pose(number, posture)
+        centres = self.centres(posture)
+        image = self._remainder(number, posture).clone()
+        by_rig = self._by_rig(number, pose) if rig else None
+        windows, unknowns = [], []
+        for body_number, body in enumerate(self.parts.bodies):
+            seen = list(_seen(body, view.camera, pose @ posture.motions[body_number]))
+            if not seen:
+                continue
+            by_body = _turn(pose, centres[body_number], image)
+            for first, camera, piece in seen:
+                drawn, jacobian = render_with_pose_jacobian(piece, camera)
+                _part(image, first, camera).add_(drawn)
+                if by_rig is not None:
+                    _part(by_rig, first, camera).add_(jacobian)
+                windows.append((body_number, Window(first, jacobian @ by_body)))
+        merged = []
+        for body_number in sorted({number for number, _ in windows}):
+            merged.append(_merged([window for n, window in windows if n == body_number]))
+            unknowns.append(np.arange(6 * body_number, 6 * body_number + 6))
+        if by_rig is not None:
+            merged.append(Window((0, 0), by_rig @ _turn(pose, centres.mean(axis=0), image)))
+            unknowns.append(6 * (len(centres) + rig - 1) + np.arange(6))
+        equations = view.comparison.joint_equations(image, merged)
+        return JointView(equations, np.concatenate(unknowns) if unknowns else np.zeros(0, int), image)
+
+    def _remainder(self, number: int, posture: Posture) -> torch.Tensor:
+        """[row, column] the DRR of what is no body; remembered as long as the rig stays where it is."""
+        view, motion = self.views[number], posture.rigs[self._rig_of[number]]
+        before, image = self._still.get(number, (None, None))
+        if before is None or not np.array_equal(before, motion):
+            image = self.parts.still(view.camera.moved(self.pose(number, posture)))
+            self._still[number] = (motion, image)
+        return image
+
+    def _by_rig(self, number: int, pose: np.ndarray) -> torch.Tensor:
+        """[row, column, 6] the derivative of the remainder's DRR by a twist left of the camera's pose."""
+        view = self.views[number]
+        if self.parts.rest is None:
+            return view.image.new_zeros(*view.image.shape, 6)
+        camera = view.camera.moved(pose)
+        return render_with_pose_jacobian(self.parts.rest.matched(camera), camera)[1]
+
+
+def composite(
+    parts: Parts, camera: Camera, motions: Sequence[np.ndarray], skip: int | None = None
+) -> torch.Tensor:
+    """[row, column] the DRR of a patient whose bodies have moved.
+
+    Args:
+        camera: at the pose of the patient as a whole.
+        motions: (4, 4) of each body.
+        skip: the number of a body that is left out.
+    """
+    image = parts.still(camera)
+    for number, (body, motion) in enumerate(zip(parts.bodies, motions, strict=True)):
+        if number != skip:
+            _add(image, body, camera, motion)
+    return image
+
+
+def _add(image: torch.Tensor, body: Body, camera: Camera, motion: np.ndarray) -> None:
+    for first, part, piece in _seen(body, camera, camera.camera_from_patient @ motion):
+        _part(image, first, part).add_(render(piece, part))
+
+
+def _turn(pose: np.ndarray, centre: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """(6, 6) from a derivative by a twist left of the camera's pose to one by a twist of the patient's.
+
+    ``pose @ about(centre, twist) @ motion``: the adjoint moves the twist to the left.
+    """
+    return torch.as_tensor(adjoint(pose @ translation(centre))).to(like)
+
+
+def _seen(body: Body, camera: Camera, camera_from_rest: np.ndarray):
+    """First pixel (column, row), the camera of the part of the image that holds it, and density, by piece."""
+    moved = camera.moved(camera_from_rest)
+    for piece in body.pieces:
+        at = moved.project(piece.grid.corners_patient)
+        if np.isnan(at).all():
+            continue
+        low, high = np.zeros(2), np.array(camera.size, float)
+        if not np.isnan(at).any():
+            low = np.clip(np.floor(at.min(axis=0)) - 1, 0, high)
+            high = np.clip(np.ceil(at.max(axis=0)) + 2, 0, high)
+        if not (high - low >= _FEWEST).all():
+            continue
+        first, size = tuple(low.astype(int).tolist()), tuple((high - low).astype(int).tolist())
+        yield first, moved.cropped(first, size), piece.matched(moved)
+
+
+def _part(image: torch.Tensor, first: tuple[int, int], camera: Camera) -> torch.Tensor:
+    """The part of an image [row, column, ...] that a cropped camera sees."""
+    (column, row), (columns, rows) = first, camera.size
+    return image[row : row + rows, column : column + columns]
+
+
+def _merged(windows: Sequence[Window]) -> Window:
+    """One window around those of a body's pieces."""
+    if len(windows) == 1:
+        return windows[0]
+    firsts = np.array([window.first for window in windows])
+    ends = firsts + [window.jacobian.shape[1::-1] for window in windows]
+    low, high = firsts.min(axis=0), ends.max(axis=0)
+    whole = windows[0].jacobian.new_zeros(high[1] - low[1], high[0] - low[0], 6)
+    for window, (column, row) in zip(windows, firsts - low, strict=True):
+        rows, columns = window.jacobian.shape[:2]
+        whole[row : row + rows, column : column + columns] += window.jacobian
+    return Window((int(low[0]), int(low[1])), whole)
