@@ -1,0 +1,21 @@
+"""Motions of everything, from those of the bodies: fields, and what they do to volumes and plans."""
+
+from .field import PolyrigidField, inverse_fourth_power, inverse_square, polypose
+from .folds import determinants, fold_count
+from .shapes import Shapes, shapes_of
+from .warp import field_grid, warped_labels, warped_volume, write_field
+
+__all__ = [
+    "PolyrigidField",
+    "Shapes",
+    "determinants",
+    "field_grid",
+    "fold_count",
+    "inverse_fourth_power",
+    "inverse_square",
+    "polypose",
+    "shapes_of",
+    "warped_labels",
+    "warped_volume",
+    "write_field",
+]
