@@ -8,6 +8,7 @@ import pytest
 from xrayreg.audit import check_inputs, check_patients, raise_problems, warnings
 from xrayreg.audit.beam import beam_fit
 from xrayreg.audit.bodies import body_of, structures_of
+from xrayreg.audit.order import order_fit
 from xrayreg.audit.overlap import overlap_fit
 from xrayreg.audit.plans import landmarks_fit, on_detector_fit, plan_fit
 from xrayreg.audit.plausible import camera_findings, distance_findings
@@ -188,6 +189,32 @@ def test_a_liver_on_the_left_is_told():
     (found,) = side_fit(structures_of(labelled(names, places), "organs")).findings
     assert "the liver lies to the left of the spleen" in found.text
     assert side_fit(structures_of(labelled(names, {1: places[2], 2: places[1]}), "organs")) is None
+
+
+def test_vertebrae_and_ribs_follow_each_other_from_head_to_foot():
+    names = {1: "vertebrae_T11", 2: "vertebrae_T12", 3: "vertebrae_L1", 4: "vertebrae_L2", 5: "rib_left_1"}
+    places = {1: (27, 20, 44), 2: (27, 20, 32), 3: (27, 20, 20), 4: (27, 20, 8), 5: (40, 20, 10)}
+    fit = order_fit(structures_of(labelled(names, places), "bones"))
+    assert fit.findings == ()
+    assert fit.facts == {"rows": 1, "structures": 4}
+    swapped = {**names, 2: "vertebrae_L1", 3: "vertebrae_T12"}
+    (found,) = order_fit(structures_of(labelled(swapped, places), "bones")).findings
+    assert found.level == "assumed"
+    assert "1 numbered structures lie below" in found.text
+    assert "vertebrae_T12 / vertebrae_L1" in found.text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {1: "rib_left_10", 2: "rib_left_11", 3: "rib_left_12"},  # their middles lie at one height
+        {1: "T1 weighted", 2: "segment 3", 3: "spleen"},
+        {1: "vertebrae_T4", 2: "vertebrae_T5"},  # two alone say little
+    ],
+)
+def test_what_is_in_no_row_is_not_judged(names):
+    places = {1: (27, 20, 10), 2: (27, 20, 26), 3: (27, 20, 42)}
+    assert order_fit(structures_of(labelled(names, places), "bones")) is None
 
 
 # --- One frame ---

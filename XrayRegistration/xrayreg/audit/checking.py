@@ -14,6 +14,7 @@ from .bodies import body_of, structures_of
 from .findings import Audit, Finding, Fit
 from .fitting import fits_of
 from .headers import UNKNOWN, Identity, identity_of
+from .order import order_fit
 from .overlap import overlap_fit
 from .pairing import with_cameras
 from .plans import on_detector_fit, plan_fit
@@ -68,8 +69,8 @@ def check_inputs(
         fits.append(beam_fit(body, xray.camera, volume.name, xray.name))
     if segmentation is not None:
         structures = structures_of(segmentation, "segmentation")
-        side = side_fit(structures)
-        fits += [overlap_fit(body, structures, volume.name, "segmentation"), *([side] if side else [])]
+        fits.append(overlap_fit(body, structures, volume.name, "segmentation"))
+        fits += filter(None, (side_fit(structures), order_fit(structures)))
     if markups:
         fits.append(plan_fit(body, tuple(markups), volume.name, "plan"))
         fits += [on_detector_fit(xray.camera, tuple(markups), xray.name, "plan") for xray in xrays]

@@ -12,6 +12,7 @@ from ..geometry import Camera, translation
 from .beam import beam_fit
 from .bodies import Body
 from .findings import Finding, Fit
+from .order import order_fit
 from .overlap import overlap_fit
 from .plans import landmarks_fit, on_detector_fit, plan_fit
 from .rigs import directions_fit, rig_finding
@@ -32,8 +33,8 @@ def fits_of(seen: Sequence[Seen]) -> list[Fit]:
     volumes = _of(seen, SeenVolume)
     fits: list[Fit] = []
     for labels in _of(seen, SeenLabels):
-        side = side_fit(labels.structures)
-        fits += [replace(side, of=(labels.item.path,))] if side else []
+        named = filter(None, (side_fit(labels.structures), order_fit(labels.structures)))
+        fits += [replace(fit, of=(labels.item.path,)) for fit in named]
         fits += _among(labels, volumes, lambda volume, labels=labels: _overlap(volume, labels))
     for shot in _of(seen, Shot):
         fits += _patients(shot, nearest(shot.place, volumes))

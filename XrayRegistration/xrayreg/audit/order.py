@@ -1,0 +1,52 @@
+"""Labels that are numbered along the body: do vertebrae and ribs follow each other from head to foot?"""
+
+import itertools
+import re
+
+from .bodies import Structures
+from .findings import Finding, Fit
+
+_REGIONS = {"c": 0, "t": 7, "th": 7, "l": 20, "s": 30}  # before the first: up to 13 thoracic, 7 lumbar ones
+_VERTEBRA = re.compile(r"(?:^|[^a-z])(c|th|t|l|s)[ _-]?(\d{1,2})(?=$|[^0-9a-z])")
+_RIB = re.compile(r"rib.*?(\d{1,2})(?=$|[^0-9])")
+_LAST_RIB = 9  # the middles of those below lie at one height
+_LEAST_MM = 2.0
+
+
+def order_fit(structures: Structures) -> Fit | None:
+    """Neighbours of a row, the upper of which must lie above (+z, LPS); None where there is no row.
+
+    A note, not a problem: a label alone may be cut by the edge of the volume.
+    """
+    rows: dict[str, list[tuple[int, int]]] = {}
+    for label, name in structures.names.items():
+        if label in structures.centres and (place := _place(name)):
+            rows.setdefault(place[0], []).append((place[1], label))
+    rows = {row: [label for _, label in sorted(found)] for row, found in rows.items() if len(found) > 2}
+    if not rows:
+        return None
+    wrong = [
+        (upper, lower)
+        for labels in rows.values()
+        for upper, lower in itertools.pairwise(labels)
+        if structures.centres[upper][2] < structures.centres[lower][2] - _LEAST_MM
+    ]
+    findings = []
+    if wrong:
+        shown = ", ".join(f"{structures.names[a]} / {structures.names[b]}" for a, b in wrong[:4])
+        text = f"{len(wrong)} numbered structures lie below those that should be under them: {shown}"
+        findings.append(Finding("assumed", text, "see whether these labels are exchanged"))
+    facts = {"rows": len(rows), "structures": sum(map(len, rows.values()))}
+    return Fit((structures.name,), "order of the labels", facts, tuple(findings))
+
+
+def _place(name: str) -> tuple[str, int] | None:
+    """The row that a structure belongs to, and its number in it; `vertebrae_T4`, `rib_left_3`, `L1`."""
+    text = name.lower()
+    if "rib" in text and (found := _RIB.search(text)):
+        number = int(found[1])
+        side = "left" if "left" in text else "right" if "right" in text else ""
+        return (f"ribs {side}", number) if 1 <= number <= _LAST_RIB else None
+    if found := _VERTEBRA.search(text):
+        return "vertebrae", _REGIONS[found[1]] + int(found[2])
+    return None
