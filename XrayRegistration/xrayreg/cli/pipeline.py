@@ -19,6 +19,7 @@ from ..register import (
     Registration,
     SearchRange,
     confidence_in,
+    confidence_in_bodies,
     doubted,
     groups,
     least,
@@ -36,6 +37,7 @@ from ..results import (
     write_registration,
     write_transform,
 )
+from .articulation import Bodies, articulated, moved_views, write_articulated
 from .attention import checked_attention
 from .files import say
 
@@ -53,6 +55,7 @@ class Inputs:
         files: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
         deidentify: write nothing of the files' names.
         network: that found the start poses, whose attention is then checked.
+        bodies: that move each by itself, or None.
     """
 
     volume: Volume
@@ -63,6 +66,7 @@ class Inputs:
     search: SearchRange | None = NEAR
     deidentify: bool = False
     network: TrainedNetwork | None = None
+    bodies: Bodies | None = None
 
 
 def described(path: Path, shown_as: Path | None = None) -> dict:
@@ -103,13 +107,24 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     by_name = {view.name: view for rig in rigs for view in rig.views}
     views = tuple(by_name[xray.name] for xray in inputs.xrays)
     doubts = checked_attention(inputs.network, inputs.volume, views, folder)
+    confidence, overlay, found = _confidence(rigs, inputs.volume), inputs.overlay, None
+    if inputs.bodies is not None:
+        found = articulated(inputs.bodies, inputs.volume, inputs.air_hu, views)
+        views, confidence = moved_views(found, views), confidence_in_bodies(found)
+        seconds["bodies"] = time.perf_counter() - done
+        seconds["total"] += seconds["bodies"]
+        overlay = write_articulated(
+            inputs.bodies, found, inputs.volume, inputs.overlay, inputs.air_hu, folder
+        )
     outcome = Outcome(
         Registration(inputs.volume, views, seconds),
-        doubted(_confidence(rigs, inputs.volume), doubts),
+        doubted(confidence, doubts),
         {view.name: rig.uncertainty for rig in rigs for view in rig.views},
-        inputs.overlay,
+        overlay,
         inputs.files,
         software_json(density.values.device.type),
+        articulated=found,
+        joints=inputs.bodies.joints if inputs.bodies is not None else (),
     )
     if inputs.deidentify:
         outcome = deidentified(outcome)

@@ -18,6 +18,7 @@ from ..images import (
 )
 from ..overlays import Overlay, outlined_labels
 from ..results import nameless, refuse_file, refuse_input, whole_or_nothing, write_report
+from .articulation import add_body_options, bodies_of
 from .files import say
 from .guards import check_air
 from .landmarks import add_landmark_options, check_landmark_options, started_from_landmarks
@@ -33,9 +34,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "register",
         help="the pose of each X-ray in the frame of the volume",
-        description="Register X-rays with a volume, rigidly, from a start pose. Views whose camera files "
-        "have camera_from_rig, or whose DICOM files share a Frame of Reference UID, keep their relative "
-        "geometry and move together; other views are registered each alone.",
+        description="Register X-rays with a volume, rigidly or bone by bone, from a start pose. Views whose "
+        "camera files have camera_from_rig, or whose DICOM files share a Frame of Reference UID, keep their "
+        "relative geometry and move together; other views are registered each alone.",
     )
     add_volume_options(parser)
     add_xray_options(parser)
@@ -46,7 +47,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--segmentation", type=Path, help="label map whose structures are outlined")
     parser.add_argument("--names", type=Path, help="CSV with the columns structure,id: names of the labels")
-    parser.add_argument("--model", choices=["rigid"], default="rigid")
+    add_body_options(parser)
     parser.add_argument(
         "--init",
         choices=["auto", "camera", "dicom", "network", "landmarks", "search"],
@@ -100,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     if options.deidentify:
         xrays = [nameless(xray, number) for number, xray in enumerate(xrays, start=1)]
     overlay = _overlay(options, volume)
+    bodies = bodies_of(options, overlay.segmentation, volume)
     _check(options, volume, xrays, overlay)
     files = {
         "volume": _described_volume(options),
@@ -109,7 +111,9 @@ def run(options: argparse.Namespace) -> int:
         files["segmentation"] = described(options.segmentation)
     if init == "network":
         files["network"] = described(options.network)
-    inputs = Inputs(volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify, network)
+    inputs = Inputs(
+        volume, air_hu(options), tuple(xrays), overlay, files, reach, options.deidentify, network, bodies
+    )
     with whole_or_nothing(options.out) as staging:
         result = register_and_write(inputs, staging)
         write_report(staging, result.outcome, result.drawings)

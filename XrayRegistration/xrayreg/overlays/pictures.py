@@ -1,7 +1,7 @@
 """The pictures of a registered view: X-ray, DRR, checkerboard, outlines and the plan."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,15 +29,25 @@ class Overlay:
         segmentation: or None, then the DRR's edges stand in for outlines.
         labels: the structures to outline.
         markups: plans and landmarks.
+        motions: (4, 4) of structures that have moved since the segmentation, by label, patient, mm.
     """
 
     segmentation: LabelMap | None = None
     labels: tuple[int, ...] = ()
     markups: tuple[Markup, ...] = ()
+    motions: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     def borders(self, camera: Camera) -> dict[int, np.ndarray]:
         """The outline of each structure in view by its label, [row, column] bool."""
-        return {} if self.segmentation is None else structure_outlines(self.segmentation, camera, self.labels)
+        if self.segmentation is None:
+            return {}
+        still = tuple(label for label in self.labels if label not in self.motions)
+        found = structure_outlines(self.segmentation, camera, still) if still else {}
+        for label in self.labels:
+            if label in self.motions:
+                moved = camera.moved(camera.camera_from_patient @ self.motions[label])
+                found |= structure_outlines(self.segmentation, moved, (label,))
+        return found
 
 
 def view_drr(density: Density, xray: Xray, camera_from_patient: np.ndarray) -> np.ndarray:

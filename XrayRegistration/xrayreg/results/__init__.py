@@ -7,7 +7,7 @@ files by the same functions.
 from .card_page import card_page, write_card
 from .deidentify import deidentified, nameless
 from .dicom import write_dicom
-from .files import Drawing, draw, write_overlay, write_registration, write_transform
+from .files import Drawing, draw, write_body, write_overlay, write_registration, write_transform
 from .folders import refuse_file, refuse_input, whole_file, whole_or_nothing
 from .html import figure, page, row, table, verdict
 from .outcome import Outcome, Review, software_json
@@ -33,6 +33,7 @@ __all__ = [
     "verdict",
     "whole_file",
     "whole_or_nothing",
+    "write_body",
     "write_card",
     "write_dicom",
     "write_overlay",

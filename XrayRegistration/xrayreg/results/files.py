@@ -2,14 +2,16 @@
 
 import errno
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from ..geometry import inverse
 from ..overlays import overlay_picture, picture_camera, view_drr
-from ..register import RegisteredView
+from ..register import RegisteredBody, RegisteredView
 from ..render import Density
 from .outcome import Outcome
 from .registration_json import registration_json
@@ -41,11 +43,22 @@ def write_transform(folder: Path, view: RegisteredView) -> None:
 
     Slicer reads it as a transform node whose matrix to the parent is the inverse, patient from camera.
     """
-    pose = view.camera.camera_from_patient
+    _write_affine(folder / f"camera_from_patient_{view.name}.tfm", view.camera.camera_from_patient)
+
+
+def write_body(folder: Path, body: RegisteredBody) -> None:
+    """Write rest_from_patient_<body>.tfm: an ITK transform of a patient point to where it was at rest.
+
+    What is put under it in Slicer goes where the body is now.
+    """
+    name = re.sub(r"[^\w.-]+", "_", body.name)
+    _write_affine(folder / f"rest_from_patient_{name}.tfm", inverse(body.patient_from_rest))
+
+
+def _write_affine(path: Path, matrix: np.ndarray) -> None:
     transform = sitk.AffineTransform(3)
-    transform.SetMatrix(pose[:3, :3].ravel().tolist())
-    transform.SetTranslation(pose[:3, 3].tolist())
-    path = folder / f"camera_from_patient_{view.name}.tfm"
+    transform.SetMatrix(matrix[:3, :3].ravel().tolist())
+    transform.SetTranslation(matrix[:3, 3].tolist())
     try:
         sitk.WriteTransform(transform, str(path))
     except RuntimeError:  # ITK does not say why
@@ -54,7 +67,10 @@ def write_transform(folder: Path, view: RegisteredView) -> None:
 
 def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
     """Render and draw one view."""
-    drr = view_drr(density, view.xray, view.camera.camera_from_patient)
+    if outcome.articulated is None:
+        drr = view_drr(density, view.xray, view.camera.camera_from_patient)
+    else:
+        drr = outcome.articulated.drr(picture_camera(view.camera)).cpu().numpy()
     borders = outcome.overlay.borders(picture_camera(view.camera))
     title = f"{view.name}: registered ({outcome.standing})"
     spread = outcome.uncertainties[view.name].in_image

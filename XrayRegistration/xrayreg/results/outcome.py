@@ -6,7 +6,7 @@ import torch
 
 from .. import __version__
 from ..overlays import Overlay
-from ..register import Confidence, PoseUncertainty, Registration
+from ..register import Articulated, Confidence, PoseUncertainty, Registration
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Outcome:
         inputs: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
         software: the "software" of registration.json.
         review: None until a person has decided.
+        articulated: where the bodies are, if they were registered each by itself.
+        joints: pairs of bodies whose angle was asked for.
     """
 
     registration: Registration
@@ -41,6 +43,8 @@ class Outcome:
     inputs: dict
     software: dict
     review: Review | None = None
+    articulated: Articulated | None = None
+    joints: tuple[tuple[str, str], ...] = ()
 
     @property
     def standing(self) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..images import Markup
-from ..register import PoseUncertainty, RegisteredView, groups
+from ..register import PoseUncertainty, RegisteredBody, RegisteredView, groups, joint_angle
 from .outcome import Outcome
 
 SCHEMA_VERSION = 1
@@ -16,16 +16,10 @@ def registration_json(outcome: Outcome) -> dict:
         "schema_version": SCHEMA_VERSION,
         "software": outcome.software,
         "inputs": outcome.inputs,
-        "model": "rigid",
+        "model": "rigid" if outcome.articulated is None else "polyrigid",
         "views": [_view_json(view, uncertainties[view.name]) for view in registration.views],
-        "bodies": [
-            {
-                "name": registration.volume.name,
-                "label": None,
-                "patient_from_rest": np.eye(4).tolist(),
-                "covariance": _body_covariance(outcome),
-            }
-        ],
+        "bodies": _bodies_json(outcome),
+        **_joints_json(outcome),
         "targets": targets_json(outcome.overlay.markups, uncertainties),
         "confidence": {
             "verdict": sure.verdict,
@@ -39,6 +33,44 @@ def registration_json(outcome: Outcome) -> dict:
     if outcome.review is not None:
         fields["review"] = {"decision": outcome.review.decision, "comment": outcome.review.comment}
     return fields
+
+
+def _bodies_json(outcome: Outcome) -> list[dict]:
+    if outcome.articulated is None:
+        return [
+            {
+                "name": outcome.registration.volume.name,
+                "label": None,
+                "patient_from_rest": np.eye(4).tolist(),
+                "covariance": _body_covariance(outcome),
+            }
+        ]
+    return [_body_json(body) for body in outcome.articulated.bodies]
+
+
+def _joints_json(outcome: Outcome) -> dict:
+    if not outcome.joints:
+        return {}
+    by_name = {body.name: body for body in outcome.articulated.bodies}
+    found = []
+    for a, b in outcome.joints:
+        angle, spread = joint_angle(by_name[a], by_name[b])
+        found.append({"a": a, "b": b, "angle_deg": round(angle, 3), "noise_deg": round(spread, 3)})
+    return {"joints": found}
+
+
+def _body_json(found: RegisteredBody) -> dict:
+    return {
+        "name": found.name,
+        "label": found.labels[0] if len(found.labels) == 1 else None,
+        "labels": list(found.labels),
+        "patient_from_rest": found.patient_from_rest.tolist(),
+        "covariance": found.uncertainty.pose.covariance.tolist(),
+        "verdict": found.verdict,
+        "reasons": list(found.reasons),
+        "noise_tre_mm": round(found.uncertainty.sigma_mm, 3),
+        "seen": [round(float(part), 3) for part in found.uncertainty.seen],
+    }
 
 
 def targets_json(markups: tuple[Markup, ...], uncertainties: dict[str, PoseUncertainty]) -> list[dict]:
