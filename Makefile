@@ -8,7 +8,7 @@ ifneq ($(wildcard $(TEST_DATA)/.),)
 export XRAYREG_TEST_DATA ?= $(TEST_DATA)
 endif
 
-.PHONY: help setup demo test benchmark registration networks fuzz pictures lint format clean
+.PHONY: help setup demo test benchmark registration networks bones fuzz pictures lint format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -43,6 +43,11 @@ networks: setup  ## train a pose network for the skull's CT and register 200 X-r
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/pose_network.py build/skull.safetensors build/network \
 	    --frontal 60
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/attention.py build/attention
+
+bones: setup  ## moved bones in simulated chests, and the real wrist's together, into build/ (an hour)
+	mkdir -p build
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid.py build/bones
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/wrist_together.py build/wrist-together
 
 fuzz: setup  ## random damage to every reader, ten minutes, into build/
 	$(BIN)/python Testing/fuzz/fuzz_readers.py --minutes 10 --out build/fuzz
