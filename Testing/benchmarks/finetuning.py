@@ -71,16 +71,20 @@ def main() -> None:
 
 
 def draw(rows: list[dict], patient: str, path: Path) -> None:
-    """Share of X-rays registered over the minutes of training on this patient, a curve for each kind."""
-    figure, axes = plt.subplots(figsize=(7, 4.5))
+    """Share of X-rays registered, and how far starts are off, over minutes of training on this patient."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for kind, marker in (("from scratch", "o"), ("fine-tuned", "s"), ("agnostic", "D")):
         part = [row for row in rows if row["kind"] == kind]
-        axes.plot([r["minutes"] for r in part], [100 * r["success"] for r in part], marker=marker, label=kind)
-    axes.set(xlabel="minutes of training on this patient", ylabel="X-rays registered, %", ylim=(0, 102))
-    axes.set_title(f"{patient}: mPD below {SUCCESS_MM:g} mm")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
+        minutes = [row["minutes"] for row in part]
+        left.plot(minutes, [100 * row["success"] for row in part], marker=marker, label=kind)
+        right.plot(minutes, [row["start_deg"] for row in part], marker=marker, label=kind)
+    left.set(ylabel="X-rays registered, %", ylim=(0, 102), title=f"{patient}: mPD below {SUCCESS_MM:g} mm")
+    right.set(ylabel="degrees", ylim=(0, None), title="starts off by (median)")
+    for axes in (left, right):
+        axes.set_xlabel("minutes of training on this patient")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=80)
 
 
 def _of_patient(volume, clear_batches: int = 300) -> PoseTask:
