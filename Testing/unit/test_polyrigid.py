@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from xrayreg.errors import InputError
-from xrayreg.geometry import CArm, about, apply, exp_se3, inverse
+from xrayreg.geometry import CArm, about, apply, exp_se3, inverse, rotation_angle_deg
 from xrayreg.images import Grid, LabelMap, Volume, Xray
 from xrayreg.register import (
     Link,
@@ -16,8 +16,10 @@ from xrayreg.register import (
     body_labels,
     body_of,
     body_uncertainties,
+    joint_angle,
     neighbours,
     refine_bodies,
+    register_bodies,
     taken_apart,
 )
 from xrayreg.register.joint_problem import JointProblem, composite
@@ -216,6 +218,28 @@ def test_a_body_far_off_is_found_by_searching_for_it(parts, truth):
     found = last(refine_bodies(parts, xrays, start, stages=searching)).posture
     assert max(errors_mm(parts, found.motions, truth)) < 0.5
     assert max(errors_mm(parts, stuck.motions, truth)) > 2  # or the search was not needed
+
+
+def test_a_reference_changes_nothing_but_the_frame(parts, truth):
+    """The bodies' motions and the cameras are told against it; the images are the same."""
+    xrays = xrays_of(parts, truth, (0, 70))
+    free, held = (
+        register_bodies(parts, xrays, reference=reference, start=truth, stages=STAGES[1:])
+        for reference in (None, 2)
+    )
+    np.testing.assert_allclose(held.bodies[2].patient_from_rest, np.eye(4), atol=1e-9)
+    turned = held.cameras[0].camera_from_patient @ inverse(free.cameras[0].camera_from_patient)
+    assert rotation_angle_deg(turned) > 5
+    for camera, other in zip(free.cameras, held.cameras, strict=True):
+        torch.testing.assert_close(held.drr(other), free.drr(camera), rtol=0, atol=0.01)
+    for one, other in zip(free.bodies, held.bodies, strict=True):
+        seen = [f.cameras[0].camera_from_patient for f in (free, held)]
+        here = seen[1] @ other.patient_from_rest
+        np.testing.assert_allclose(here, seen[0] @ one.patient_from_rest, atol=1e-6)
+    assert {body.verdict for body in free.bodies} <= {"accept", "review"}
+    angle, spread = joint_angle(free.bodies[0], free.bodies[1])
+    assert angle == pytest.approx(rotation_angle_deg(inverse(truth[0]) @ truth[1]), abs=0.5)
+    assert 0 < spread < 1
 
 
 # --- Links ------------------------------------------------------------------------------------------------

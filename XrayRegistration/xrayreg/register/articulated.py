@@ -8,7 +8,6 @@ import torch
 
 from ..geometry import Camera, inverse, nearest_rotation, rotation_angle_deg
 from ..images import Xray
-from ..render import Density
 from .bodies import Body, Parts
 from .confidence import Confidence
 from .joint_problem import JointProblem, Posture, composite
@@ -82,20 +81,22 @@ class Articulated:
     """All bodies.
 
     Attributes:
-        rest: what is no body; None if there is nothing else.
+        parts: the bodies at rest, and what is no body.
+        remainder: (4, 4) the motion of that as a whole; the identity without a reference.
         cameras: of the views, where they were found.
         similarities: (V,) of the views.
     """
 
     bodies: tuple[RegisteredBody, ...]
-    rest: Density | None
+    parts: Parts
+    remainder: np.ndarray
     cameras: tuple[Camera, ...]
     similarities: np.ndarray
 
     def drr(self, camera: Camera) -> torch.Tensor:
         """[row, column] the DRR, the bodies where they are."""
-        parts = Parts(tuple(each.body for each in self.bodies), self.rest)
-        return composite(parts, camera, [each.patient_from_rest for each in self.bodies])
+        motions = [inverse(self.remainder) @ each.patient_from_rest for each in self.bodies]
+        return composite(self.parts, camera.moved(camera.camera_from_patient @ self.remainder), motions)
 
 
 def register_bodies(
@@ -146,7 +147,7 @@ def register_bodies(
         xray.camera.moved(_orthonormal(xray.camera.camera_from_patient @ posture.rigs[rig] @ inverse(held)))
         for xray, rig in zip(xrays, rig_of, strict=True)
     )
-    return Articulated(bodies, parts.rest, cameras, alike)
+    return Articulated(bodies, parts, held, cameras, alike)
 
 
 def confidence_in_bodies(found: Articulated) -> Confidence:
