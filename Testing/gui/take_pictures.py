@@ -41,7 +41,7 @@ LANDMARKS = {
 """Outermost points of vertebrae in the demo case's segmentation, patient LPS, mm."""
 MIXED_UP = {"T9 spinous process": (0.6, 125.0, -192.5)}
 """That of T8, which the first X-ray is given instead."""
-MINUTES = 5
+MINUTES = 3
 """That a network is trained for."""
 CLICKS_OFF_PX = 1.5
 """Standard deviation of what a person clicks."""
@@ -264,7 +264,7 @@ def landmarks(walk: Walk, cameras: list) -> None:
 
 
 def network(walk: Walk) -> None:
-    """Trained for some minutes, which is enough for pictures, and asked where it looks."""
+    """One in training, which is then cancelled; and where the sample's looks."""
     from XrayRegistrationLib import training
 
     training.python_slicer = lambda: sys.executable
@@ -277,7 +277,8 @@ def network(walk: Walk) -> None:
         application.wait_until(lambda: ui.trainingBar.value >= 60, timeout_s=120 * MINUTES)
     walk.panel(ui.trainingButton, "training")
     print(f"training: the GUI was held for {block.milliseconds:.0f} ms at most")
-    application.wait_until(lambda: desk.network._ui.networkPath.currentPath, timeout_s=1200)
+    application.click(ui.cancelTrainingButton)
+    application.wait_until(lambda: ui.trainButton.enabled)
     desk.network._ui.networkButton.collapsed = False
     walk.panel(desk.network._ui.networkButton, "network")
     application.click(desk.network._ui.attentionButton)

@@ -277,6 +277,19 @@ def test_a_closed_scene_pauses(application, desk, section, out, python):
     assert names(out) == []
 
 
+def test_the_module_closes_though_the_trainings_folder_is_gone(application, desk, section, out, python):
+    python("wait")
+    application.click(section.trainButton)
+    half_way(application, section)
+    folder = out / "mine.training"
+    folder.rename(out / "moved away")
+    application.close_module()
+    assert application.errors == []
+    folder.mkdir()
+    (out / "moved away" / "mine.stop").touch()  # for the process, which still waits
+    (folder / "mine.stop").touch()
+
+
 def test_a_training_that_still_runs_is_not_run_twice(application, desk, section, out, python):
     python("wait")
     application.click(section.trainButton)

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import qt
@@ -75,7 +76,8 @@ class Training:
         """Ask it to keep what it has learned and end; `on_paused` follows."""
         if self.state == RUNNING:
             self.state = PAUSING
-            self.place.stop.touch()
+            with suppress(FileNotFoundError):  # its folder is gone, and it ends by itself
+                self.place.stop.touch()
 
     def cancel(self) -> None:
         """End it and remove all that it wrote; `on_stopped` follows."""
