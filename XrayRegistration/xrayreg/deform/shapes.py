@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..geometry import apply
-from ..images import Grid, LabelMap
+from ..images import Box, Grid, LabelMap, box_around
 
 _MAP_MM = 3.0  # distances are smooth: they are looked up in maps of about this spacing
 
@@ -82,7 +82,6 @@ def shapes_of(segmentation: LabelMap, bodies: Mapping[str, Sequence[int]]) -> Sh
 
 def _distance_map(mask: np.ndarray, grid: Grid, factors: np.ndarray) -> np.ndarray:
     """[k, j, i] float16 mm at every ``factors``-th voxel, from the body's own voxels near it."""
-    step = tuple(slice(None, None, int(f)) for f in factors[::-1])
     far = _maurer(_any_in_blocks(mask, factors), grid.spacing_mm * factors)
     near, box = _near(mask, grid)
     result = far.astype(np.float16)
@@ -91,7 +90,6 @@ def _distance_map(mask: np.ndarray, grid: Grid, factors: np.ndarray) -> np.ndarr
     places = np.ix_(*inside)
     taken = np.ix_(*(e[n] - b.start for e, n, b in zip(every, inside, box, strict=True)))
     result[places] = near[taken]
-    assert result.shape == mask[step].shape
     return result
 
 
@@ -103,14 +101,10 @@ def _any_in_blocks(mask: np.ndarray, factors: np.ndarray) -> np.ndarray:
     return padded.reshape(k, fk, j, fj, i, fi).any(axis=(1, 3, 5))
 
 
-def _near(mask: np.ndarray, grid: Grid, room_mm: float = 15.0) -> tuple[np.ndarray, list[slice]]:
+def _near(mask: np.ndarray, grid: Grid, room_mm: float = 15.0) -> tuple[np.ndarray, Box]:
     """Distances at full resolution in the box around a mask."""
-    box = []
-    for axis, spacing in enumerate(grid.spacing_mm[::-1]):
-        where = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        room = int(np.ceil(room_mm / spacing))
-        box.append(slice(max(0, where[0] - room), min(mask.shape[axis], where[-1] + room + 1)))
-    return _maurer(mask[tuple(box)], grid.spacing_mm), box
+    box = box_around(mask, [int(np.ceil(room_mm / spacing)) for spacing in grid.spacing_mm])
+    return _maurer(mask[box], grid.spacing_mm), box
 
 
 def _maurer(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:

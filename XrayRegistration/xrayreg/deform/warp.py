@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK
 
 from ..geometry import apply, inverse
-from ..images import Grid, LabelMap, Volume
+from ..images import Box, Grid, LabelMap, Volume, box_around, grid_of
 
 
 def field_grid(grid: Grid, spacing_mm: float = 4.0) -> Grid:
@@ -66,12 +66,11 @@ def warped_labels(
 
 def _pasted(mask: np.ndarray, grid: Grid, motion: np.ndarray):
     """The box of voxels to which a motion brings a mask, and which of them it fills; none if it leaves."""
-    where = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if not len(where[0]):
+    held = box_around(mask)
+    if held is None:
         return
-    ends = np.array([(w[0] - 0.5, w[-1] + 0.5) for w in where])[::-1]
-    corners = np.array([[i, j, k] for i in ends[0] for j in ends[1] for k in ends[2]])
-    now = apply(grid.index_from_patient @ motion @ grid.patient_from_index, corners)
+    corners = grid_of(held, grid).corners_patient
+    now = apply(grid.index_from_patient @ motion, corners)
     low = np.clip(np.floor(now.min(axis=0)).astype(int), 0, grid.size)
     high = np.clip(np.ceil(now.max(axis=0)).astype(int) + 1, 0, grid.size)
     if (high > low).all():
@@ -81,11 +80,9 @@ def _pasted(mask: np.ndarray, grid: Grid, motion: np.ndarray):
 
 
 def _resampled(
-    values: np.ndarray, grid: Grid, motion: np.ndarray, box: tuple[slice, ...], how: int, empty: float
+    values: np.ndarray, grid: Grid, motion: np.ndarray, box: Box, how: int, empty: float
 ) -> np.ndarray:
-    index_from_box = np.eye(4)
-    index_from_box[:3, 3] = [each.start for each in box][::-1]
-    part = Grid(tuple(each.stop - each.start for each in box)[::-1], grid.patient_from_index @ index_from_box)
+    part = grid_of(box, grid)
     like = _image(np.zeros(part.array_shape, np.uint8), part)
     rest_from_patient = SimpleITK.AffineTransform(3)
     back = inverse(motion)

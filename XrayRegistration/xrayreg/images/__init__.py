@@ -1,6 +1,7 @@
 """Volumes, X-rays, label maps and plans: reading, checking, intensities."""
 
 from .bones import segment_bones
+from .boxes import Box, box_around, grid_of
 from .carm_in_tags import StatedCArm, stated_carm
 from .checksums import sha256, sha256_of_files
 from .content_masks import field_mask, mask_names, masked_by_content, without_burned_in, without_metal
@@ -41,6 +42,7 @@ __all__ = [
     "KINDS",
     "PICTURE_SUFFIXES",
     "WATER_PER_MM",
+    "Box",
     "DicomXray",
     "FrameChoice",
     "GeometryFile",
@@ -57,6 +59,7 @@ __all__ = [
     "XrayGeometry",
     "attenuation_per_mm",
     "body_mask",
+    "box_around",
     "camera_from_dicom",
     "carm_for_dicom",
     "check_fit",
@@ -68,6 +71,7 @@ __all__ = [
     "frame_count",
     "frame_of_reference_uid",
     "geometry_found",
+    "grid_of",
     "label_fit",
     "landmarks_of",
     "line_integrals_from_transmission",

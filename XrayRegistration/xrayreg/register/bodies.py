@@ -11,7 +11,16 @@ import torch
 
 from ..errors import InputError
 from ..geometry import Camera, apply
-from ..images import Grid, LabelMap, Volume, attenuation_per_mm, resample_labels
+from ..images import (
+    Box,
+    Grid,
+    LabelMap,
+    Volume,
+    attenuation_per_mm,
+    box_around,
+    grid_of,
+    resample_labels,
+)
 from ..render import Density, render
 
 TISSUE_HU = 40.0
@@ -185,35 +194,23 @@ def body_of(name: str, density: Density) -> Body:
     return Body(name, (), (density,), density, _points_in(dense, density.grid))
 
 
-def _cut(mask: np.ndarray, grid: Grid) -> tuple[tuple[slice, ...], Grid, np.ndarray] | None:
+def _cut(mask: np.ndarray, grid: Grid) -> tuple[Box, Grid, np.ndarray] | None:
     """The box of a mask with room for its rim, the box's grid, and the mask in it."""
     if np.count_nonzero(mask) < _LEAST_VOXELS:
         return None
-    box = []
-    for axis, spacing in enumerate(grid.spacing_mm[::-1]):
-        where = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        room = int(np.ceil(_RIM_MM / spacing)) + 1
-        box.append(slice(max(0, where[0] - room), min(mask.shape[axis], where[-1] + room + 1)))
-    return tuple(box), _grid_of(box, grid), mask[tuple(box)]
+    box = box_around(mask, [int(np.ceil(_RIM_MM / spacing)) + 1 for spacing in grid.spacing_mm])
+    return box, grid_of(box, grid), mask[box]
 
 
-def _grid_of(box: Sequence[slice], grid: Grid) -> Grid:
-    """Of the voxels [k, j, i] of a box."""
-    index_from_cut = np.eye(4)
-    index_from_cut[:3, 3] = [each.start for each in box][::-1]
-    size = tuple(each.stop - each.start for each in box)[::-1]
-    return Grid(size, grid.patient_from_index @ index_from_cut)
-
-
-def _joined(pieces: Sequence[Density], boxes: Sequence[tuple[slice, ...]], grid: Grid) -> Density:
+def _joined(pieces: Sequence[Density], boxes: Sequence[Box], grid: Grid) -> Density:
     """Pieces in one volume."""
     sides = list(zip(*boxes, strict=True))
-    around = [slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides]
+    around = tuple(slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
     whole = torch.zeros(tuple(each.stop - each.start for each in around))
     for piece, box in zip(pieces, boxes, strict=True):
         inside = tuple(slice(b.start - a.start, b.stop - a.start) for a, b in zip(around, box, strict=True))
         whole[inside] += piece.values
-    return Density(whole, _grid_of(around, grid))
+    return Density(whole, grid_of(around, grid))
 
 
 def _widened(mask: np.ndarray, grid: Grid) -> np.ndarray:
