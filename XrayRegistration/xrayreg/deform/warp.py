@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK
 
 from ..geometry import apply, inverse
-from ..images import Box, Grid, LabelMap, Volume, box_around, grid_of
+from ..images import Box, Grid, LabelMap, Volume, box_around, grid_of, itk_image
 
 
 def field_grid(grid: Grid, spacing_mm: float = 4.0) -> Grid:
@@ -33,13 +33,13 @@ def warped_volume(
         empty: the value outside.
     """
     field = _transform(displacements, grid)
-    like = _image(volume.hu, volume.grid)
+    like = itk_image(volume.hu, volume.grid)
     moved = SimpleITK.Resample(like, like, field, SimpleITK.sitkLinear, empty)
     hu = SimpleITK.GetArrayFromImage(moved)
     for labels, motion in bodies.items():
         mask = np.isin(segmentation.labels, labels)
-        for box, inside in _pasted(mask, volume.grid, motion):
-            values = _resampled(volume.hu, volume.grid, motion, box, SimpleITK.sitkLinear, empty)
+        for held, box, inside in _pasted(mask, volume.grid, motion):
+            values = _resampled(volume.hu, volume.grid, held, motion, box, SimpleITK.sitkLinear, empty)
             hu[box] = np.where(inside, values, hu[box])
     return Volume(hu, volume.grid, volume.name, kind=volume.kind)
 
@@ -54,19 +54,19 @@ def warped_labels(
     field = _transform(displacements, grid)
     held = [label for labels in bodies for label in labels]
     others = np.where(np.isin(segmentation.labels, held), 0, segmentation.labels)
-    like = _image(others, segmentation.grid)
+    like = itk_image(others, segmentation.grid)
     moved = SimpleITK.Resample(like, like, field, SimpleITK.sitkNearestNeighbor, 0)
     result = SimpleITK.GetArrayFromImage(moved)
     for labels, motion in bodies.items():
         for label in labels:
-            for box, inside in _pasted(segmentation.labels == label, segmentation.grid, motion):
+            for _, box, inside in _pasted(segmentation.labels == label, segmentation.grid, motion):
                 result[box] = np.where(inside, label, result[box])
     return LabelMap(result, segmentation.grid, segmentation.names)
 
 
 def _pasted(mask: np.ndarray, grid: Grid, motion: np.ndarray):
-    """The box of voxels to which a motion brings a mask, and which of them it fills; none if it leaves."""
-    held = box_around(mask)
+    """The box of a mask, that to which a motion brings it, and which voxels it fills; none if it leaves."""
+    held = box_around(mask, (1, 1, 1))  # one more: what is interpolated at its rim
     if held is None:
         return
     corners = grid_of(held, grid).corners_patient
@@ -75,39 +75,29 @@ def _pasted(mask: np.ndarray, grid: Grid, motion: np.ndarray):
     high = np.clip(np.ceil(now.max(axis=0)).astype(int) + 1, 0, grid.size)
     if (high > low).all():
         box = tuple(slice(int(a), int(b)) for a, b in zip(low[::-1], high[::-1], strict=True))
-        filled = _resampled(mask.astype(np.uint8), grid, motion, box, SimpleITK.sitkNearestNeighbor, 0)
-        yield box, filled > 0
+        filled = _resampled(mask.astype(np.uint8), grid, held, motion, box, SimpleITK.sitkNearestNeighbor, 0)
+        yield held, box, filled > 0
 
 
 def _resampled(
-    values: np.ndarray, grid: Grid, motion: np.ndarray, box: Box, how: int, empty: float
+    values: np.ndarray, grid: Grid, held: Box, motion: np.ndarray, box: Box, how: int, empty: float
 ) -> np.ndarray:
+    """The values of the box ``held``, moved, at the voxels of ``box``."""
     part = grid_of(box, grid)
-    like = _image(np.zeros(part.array_shape, np.uint8), part)
+    like = itk_image(np.zeros(part.array_shape, np.uint8), part)
     rest_from_patient = SimpleITK.AffineTransform(3)
     back = inverse(motion)
     rest_from_patient.SetMatrix(back[:3, :3].ravel().tolist())
     rest_from_patient.SetTranslation(back[:3, 3].tolist())
-    moved = SimpleITK.Resample(_image(values, grid), like, rest_from_patient, how, empty)
+    moved = SimpleITK.Resample(
+        itk_image(values[held], grid_of(held, grid)), like, rest_from_patient, how, empty
+    )
     return SimpleITK.GetArrayFromImage(moved)
 
 
-def _image(values: np.ndarray, grid: Grid) -> SimpleITK.Image:
-    image = SimpleITK.GetImageFromArray(values)
-    _place(image, grid)
-    return image
-
-
-def _place(image: SimpleITK.Image, grid: Grid) -> None:
-    image.SetSpacing(grid.spacing_mm.tolist())
-    image.SetDirection((grid.patient_from_index[:3, :3] / grid.spacing_mm).ravel().tolist())
-    image.SetOrigin(grid.patient_from_index[:3, 3].tolist())
-
-
 def _transform(displacements: np.ndarray, grid: Grid) -> SimpleITK.DisplacementFieldTransform:
-    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(displacements, dtype=np.float64), isVector=True)
-    _place(image, grid)
-    return SimpleITK.DisplacementFieldTransform(image)
+    vectors = np.ascontiguousarray(displacements, dtype=np.float64)
+    return SimpleITK.DisplacementFieldTransform(itk_image(vectors, grid, vectors=True))
 
 
 def write_field(path, displacements: np.ndarray, grid: Grid) -> None:

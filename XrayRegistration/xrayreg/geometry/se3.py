@@ -134,6 +134,13 @@ def is_rigid(transform: np.ndarray, tolerance: float = 1e-4) -> bool:
     )
 
 
+def nearest_rigid(transform: np.ndarray) -> np.ndarray:
+    """The rigid motion (4, 4) nearest to one that has drifted by rounding, as products of many do."""
+    result = transform.copy()
+    result[:3, :3] = nearest_rotation(transform[:3, :3])
+    return result
+
+
 def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     """The rotation (3, 3) nearest to any matrix (3, 3); of a sum of rotations, their chordal mean.
 

@@ -8,7 +8,7 @@ from .content_masks import field_mask, mask_names, masked_by_content, without_bu
 from .dicom_frames import FrameChoice, frame_choice
 from .drr_files import write_drr_nrrd
 from .geometry_file import GeometryFile, completed_geometry, read_geometry_file, write_geometry_file
-from .grid_writer import write_grid_nrrd
+from .grid_writer import itk_image, write_grid_nrrd
 from .itk_files import ITK_SUFFIXES
 from .label_check import LabelFit, check_fit, label_fit
 from .label_files import read_label_map
@@ -72,6 +72,7 @@ __all__ = [
     "frame_of_reference_uid",
     "geometry_found",
     "grid_of",
+    "itk_image",
     "label_fit",
     "landmarks_of",
     "line_integrals_from_transmission",

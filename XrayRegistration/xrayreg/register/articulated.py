@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..geometry import Camera, inverse, nearest_rotation, rotation_angle_deg
+from ..geometry import Camera, inverse, nearest_rigid, rotation_angle_deg
 from ..images import Xray
 from .bodies import Body, Parts
 from .confidence import Confidence
@@ -58,7 +58,7 @@ class RegisteredBody:
 
     @property
     def _judged(self) -> tuple[str, tuple[str, ...]]:
-        standing, reasons, verdict = self.uncertainty.standing, [], "accept"
+        standing, reasons = self.uncertainty.standing, []
         if standing == "out of view":
             return "reject", ("out of view: it is where its neighbours would bring it",)
         if standing == "undetermined":
@@ -73,7 +73,7 @@ class RegisteredBody:
             reasons.append("one view alone shows it: depth along its beam is the least certain")
         if self.uncertainty.sigma_mm > _UNSURE_MM:
             reasons.append(f"noise alone leaves it off by {self.uncertainty.sigma_mm:.1f} mm")
-        return ("review" if reasons else verdict), tuple(reasons)
+        return "review" if reasons else "accept", tuple(reasons)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def register_bodies(
     posture = Posture(np.stack(motions), np.stack([np.eye(4)] * (max(rig_of) + 1)))
     for state in refine_bodies(parts, xrays, posture, links, stages):
         progress(state)
-    posture = replace(state.posture, motions=np.stack([_orthonormal(m) for m in state.posture.motions]))
+    posture = replace(state.posture, motions=np.stack([nearest_rigid(m) for m in state.posture.motions]))
     last = stages[-1]
     problem = JointProblem(parts, xrays, rig_of, posture, last.level)
     uncertainties = body_uncertainties(problem, posture, links, last.link_weight)
@@ -144,7 +144,7 @@ def register_bodies(
         for number, (body, motion) in enumerate(zip(parts.bodies, posture.motions, strict=True))
     )
     cameras = tuple(
-        xray.camera.moved(_orthonormal(xray.camera.camera_from_patient @ posture.rigs[rig] @ inverse(held)))
+        xray.camera.moved(nearest_rigid(xray.camera.camera_from_patient @ posture.rigs[rig] @ inverse(held)))
         for xray, rig in zip(xrays, rig_of, strict=True)
     )
     return Articulated(bodies, parts, held, cameras, alike)
@@ -173,10 +173,3 @@ def joint_angle(one: RegisteredBody, other: RegisteredBody) -> tuple[float, floa
     angle = rotation_angle_deg(inverse(one.patient_from_rest) @ other.patient_from_rest)
     turns = [each.uncertainty.pose.covariance[:3, :3] for each in (one, other)]
     return angle, float(np.degrees(np.sqrt(np.trace(turns[0] + turns[1]) / 3)))
-
-
-def _orthonormal(motion: np.ndarray) -> np.ndarray:
-    """Products of many rotations drift by rounding."""
-    result = motion.copy()
-    result[:3, :3] = nearest_rotation(motion[:3, :3])
-    return result

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import adjoint, apply, inverse, translation
+from ..similarity import JointEquations
 from .joint_problem import JointProblem, Posture
 from .links import Link, cost_of
-from .uncertainty import PoseUncertainty
+from .uncertainty import BLOCKS, PoseUncertainty, block_of, mean_ncc
 
-_BLOCKS = 6  # along each side of an image
 _VAGUE = np.repeat([1.0, 100.0], 3)  # rad, mm: standard deviations where neither views nor links say anything
 _UNDETERMINED_MM = 5.0
 _LEAST_SEEN = 0.3  # of a body's points, in a view
@@ -58,8 +58,7 @@ def body_uncertainties(
         blocks = _block_sums(equations, view.camera.size)
         centred = blocks - blocks.mean(axis=0)
         scatter[own] += centred.T @ centred * len(blocks) / max(1, len(blocks) - 1)
-        mean_ncc = float((equations.weight * equations.ncc).sum() / equations.weight.sum())
-        hessian[own] += np.clip(mean_ncc, 0.05, 1) * equations.hessian.cpu().numpy()
+        hessian[own] += mean_ncc(equations) * equations.hessian.cpu().numpy()
     # The similarity is a mean over views; what is known beforehand is weighed against that.
     views = len(problem.views)
     temperature = views * weight
@@ -87,15 +86,13 @@ def _sandwich(hessian: np.ndarray, scatter: np.ndarray, prior: np.ndarray, tempe
     return inverse_hessian @ (scatter + temperature**2 * prior) @ inverse_hessian.T
 
 
-def _block_sums(equations, size: tuple[int, int]) -> np.ndarray:
+def _block_sums(equations: JointEquations, size: tuple[int, int]) -> np.ndarray:
     """(n, unknowns) gradients of the blocks of an image that hold patches."""
-    place = equations.centres.double().cpu().numpy() / np.array(size) * _BLOCKS
-    column, row = np.clip(place.astype(int), 0, _BLOCKS - 1).T
-    number = row * _BLOCKS + column
+    number = block_of(equations.centres, size, BLOCKS)
     gradients = equations.gradients.cpu().numpy()
-    sums = np.zeros((_BLOCKS**2, gradients.shape[1]))
+    sums = np.zeros((BLOCKS**2, gradients.shape[1]))
     np.add.at(sums, number, gradients)
-    return sums[np.bincount(number, minlength=_BLOCKS**2) > 0]
+    return sums[np.bincount(number, minlength=BLOCKS**2) > 0]
 
 
 def _seen(problem: JointProblem, number: int, posture: Posture, points: np.ndarray) -> float:

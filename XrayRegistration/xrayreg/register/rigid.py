@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry import apply, nearest_rotation
+from ..geometry import apply, nearest_rigid
 from ..images import Xray
 from ..render import Density, render
 from .evidence import Evidence, gather
@@ -145,7 +145,7 @@ def _followed(states, progress: Callable[[Progress], None]) -> np.ndarray:
 
 def _moved(xrays: Sequence[Xray], motion: np.ndarray) -> list[Xray]:
     return [
-        replace(xray, camera=xray.camera.moved(_orthonormal(xray.camera.camera_from_patient @ motion)))
+        replace(xray, camera=xray.camera.moved(nearest_rigid(xray.camera.camera_from_patient @ motion)))
         for xray in xrays
     ]
 
@@ -153,13 +153,6 @@ def _moved(xrays: Sequence[Xray], motion: np.ndarray) -> list[Xray]:
 def _view(density: Density, xray: Xray, motion: np.ndarray) -> RegisteredView:
     (moved,) = _moved([xray], motion)
     return RegisteredView(xray, moved.camera, similarity_of(density, moved), similarity_of(density, xray))
-
-
-def _orthonormal(transform: np.ndarray) -> np.ndarray:
-    """The nearest rigid motion: products of many rotations drift by rounding."""
-    result = transform.copy()
-    result[:3, :3] = nearest_rotation(transform[:3, :3])
-    return result
 
 
 def similarity_of(density: Density, xray: Xray, level: Level = DEFAULT_LEVELS[-2]) -> float:

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..geometry import Camera, adjoint, inverse, translation
-from ..similarity import PatchEquations
+from ..similarity import JointEquations, PatchEquations
 from .problem import Problem
 
-_BLOCKS = 6  # along each side of the image
+BLOCKS = 6  # along each side of the image
 _UNSEEN = 1e-9  # of the information's trace: directions that no view sees get a large, finite variance
 
 
@@ -58,11 +59,11 @@ def pose_uncertainty(
     """The covariance at a registered motion (4, 4), from the equations of its patches in each view."""
     hessian, scatter = np.zeros((6, 6)), np.zeros((6, 6))
     for view, part in zip(problem.views, patches, strict=True):
-        gradients, hessians = block_sums(part, view.camera.size, _BLOCKS)
+        gradients, hessians = block_sums(part, view.camera.size, BLOCKS)
         count = len(gradients)
         centred = gradients - gradients.mean(axis=0)
         scatter += centred.T @ centred * count / max(1, count - 1)
-        hessian += _mean_ncc(part) * hessians.sum(axis=0)
+        hessian += mean_ncc(part) * hessians.sum(axis=0)
     inverse_hessian = np.linalg.inv(hessian + _UNSEEN * np.trace(hessian) * np.eye(6))
     about_centre = inverse_hessian @ scatter @ inverse_hessian.T
     # From a twist about the centre, left of the motion, to one about the origin, right of it.
@@ -70,7 +71,7 @@ def pose_uncertainty(
     return PoseUncertainty(turn @ about_centre @ turn.T)
 
 
-def _mean_ncc(patches: PatchEquations) -> float:
+def mean_ncc(patches: PatchEquations | JointEquations) -> float:
     """Of unit vectors z(M), z(F) the loss |z(M) - z(F)|^2 / 2 curves by NCC times Gauss-Newton's J^T J."""
     mean = (patches.weight * patches.ncc).sum() / patches.weight.sum()
     return float(mean.clamp(0.05, 1))
@@ -78,14 +79,19 @@ def _mean_ncc(patches: PatchEquations) -> float:
 
 def block_sums(patches: PatchEquations, size: tuple[int, int], blocks: int) -> tuple[np.ndarray, np.ndarray]:
     """(n, 6) gradients and (n, 6, 6) Gauss-Newton matrices of the blocks of an image that hold patches."""
-    place = patches.centres.double().cpu().numpy() / np.array(size) * blocks
-    column, row = np.clip(place.astype(int), 0, blocks - 1).T
-    number = row * blocks + column
+    number = block_of(patches.centres, size, blocks)
     gradients, hessians = np.zeros((blocks**2, 6)), np.zeros((blocks**2, 6, 6))
     np.add.at(gradients, number, patches.gradient.double().cpu().numpy())
     np.add.at(hessians, number, patches.hessian.double().cpu().numpy())
     used = np.bincount(number, minlength=blocks**2) > 0
     return gradients[used], hessians[used]
+
+
+def block_of(centres: torch.Tensor, size: tuple[int, int], blocks: int) -> np.ndarray:
+    """(p,) in which of the blocks of an image patches lie, by their middles (p, 2), pixel."""
+    place = centres.double().cpu().numpy() / np.array(size) * blocks
+    column, row = np.clip(place.astype(int), 0, blocks - 1).T
+    return row * blocks + column
 
 
 def _by_twist(point: np.ndarray) -> np.ndarray:
