@@ -163,7 +163,7 @@ def write_articulated(
     if markups:
         write_markups(folder / "plan_now.mrk.json", markups)
     by_label = {label: motion for labels, motion in by_labels.items() for label in labels}
-    return replace(overlay, markups=markups, motions=by_label)
+    return replace(overlay, labels=tuple(by_label), markups=markups, motions=by_label)
 
 
 def _moved(markup: Markup, field: PolyrigidField) -> Markup:
