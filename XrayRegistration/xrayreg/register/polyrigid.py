@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry import Camera, apply, inverse
+from ..geometry import Camera, apply, inverse, translation
 from ..images import Xray
 from ..similarity import Term
 from .bodies import Body, Parts, together
@@ -26,10 +26,13 @@ from .solver import levenberg_marquardt, settled
 _GRADIENT = (Term(True, 24),)
 _BOTH = (Term(False, 24), Term(True, 24))
 
-_ALONE = Level(64, (Term(True, 16),), poses=10, margin=0.3, iterations=10, step_px=0.2)
+_ALONE = (
+    Level(64, (Term(True, 16),), poses=10, margin=0.3, iterations=10, step_px=0.2),
+    Level(128, (Term(True, 16),), poses=10, margin=0.3, iterations=6, step_px=0.2),
+)
 _AROUND = SearchRange((12.0,) * 3, (20.0,) * 3, candidates=512)
-_JUDGED = 4  # places found for a body that are tried among the others
 _SAME_MM = 4.0  # a place nearer than this is the same
+_BESIDE_STEPS = 12
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Stage:
         link_weight: of half a squared standard deviation of a link, against the mean similarity.
         search: how far from where this stage leaves it each body is searched for by itself; None does not.
         tissue: whether soft tissue moves too; else it stays where an earlier stage left it.
+        beside_mm: it is begun from this far to each side, too, all bodies shifted; the best goes on.
     """
 
     level: Level
     link_weight: float
     search: SearchRange | None = None
     tissue: bool = False
+    beside_mm: float = 0.0
 
 
 _COARSE = Level(96, _GRADIENT, poses=1, margin=0.05, iterations=30, step_px=0.2)
@@ -55,9 +60,10 @@ _FINE = Level(384, _BOTH, poses=1, margin=0.05, iterations=15, step_px=0.02)
 
 # First neighbours hardly part, and all go where most of them are; then each finds its own place.
 STAGES = (
-    Stage(_COARSE, 3e-2),
+    Stage(_COARSE, 3e-2, beside_mm=15.0),
     Stage(_COARSE, 3e-3, tissue=True),
     Stage(_MIDDLE, 2e-4, _AROUND, tissue=True),
+    Stage(_MIDDLE, 1e-4, _AROUND, tissue=True),
     Stage(_MIDDLE, 1e-4, _AROUND, tissue=True),
     Stage(_FINE, 1e-4),
 )
@@ -108,6 +114,9 @@ def refine_bodies(
         posture = replace(posture, shifts=np.zeros((len(parts.tissue), 3)))
 
     for number, stage in enumerate(stages):
+        for alike, begun in _begun(parts, xrays, posture, links, stage):
+            yield JointProgress(number, len(stages), None, alike, begun, dict(leads))
+            posture = begun
         problem = JointProblem(parts, xrays, rig_of, posture, stage.level, stage.tissue)
         for alike, moved in _moved(problem, posture, links, stage):
             yield JointProgress(number, len(stages), None, alike, moved, dict(leads))
@@ -128,6 +137,30 @@ def refine_bodies(
         for alike, moved in _moved(problem, posture, links, stage):
             yield JointProgress(number, len(stages), None, alike, moved, dict(leads))
         posture = moved
+
+
+def _begun(
+    parts: Parts, xrays: Sequence[Xray], posture: Posture, links: Sequence[Link], stage: Stage
+) -> Iterator[tuple[float, Posture]]:
+    """Similarity and posture after each step from each of the places to begin at; the last is the best.
+
+    A spine that lies half a vertebra off would else go to the wrong one as a whole.
+    """
+    if not stage.beside_mm:
+        return
+    sides = stage.beside_mm * np.array([[0, 0, 0], [0, 1, 0], [0, -1, 0], [1, 0, 0], [-1, 0, 0]])
+    ends = []
+    for shift in sides @ xrays[0].camera.camera_from_patient[:3, :3]:
+        shifted = replace(posture, motions=translation(shift) @ posture.motions)
+        problem = JointProblem(parts, xrays, rigs_of(xrays), shifted, stage.level)
+        states = joint_levenberg_marquardt(
+            problem, shifted, links, stage.link_weight, _BESIDE_STEPS, stage.level.step_px
+        )
+        for state in states:
+            yield state.evaluation.similarity, state.posture
+        ends.append(state)
+    best = max(ends, key=lambda state: state.objective)
+    yield best.evaluation.similarity, best.posture
 
 
 def _moved(
@@ -249,17 +282,15 @@ def _elsewhere(
         seen.append(replace(xray, camera=xray.camera.moved(whole @ motion)))
         behind.append(_behind(parts, whole, posture.motions, group))
     ends = {end for link in links for end in (link.a, link.b) if {link.a, link.b} & set(group)}
-    tried = np.concatenate(
-        [
-            candidate_motions(search, body.grid.centre_patient),
-            *(inverse(motion)[None] @ posture.motions[each][None] for each in sorted(ends - set(group))),
-        ]
-    )
-    problem = Problem(body, seen, [np.eye(4)], _ALONE, behind=behind)
-    best = np.argsort(-problem.similarity(tried))[: _ALONE.poses]
-    state = settled(levenberg_marquardt(problem, tried[best], _ALONE.iterations, _ALONE.step_px))
+    beside = inverse(motion) @ posture.motions[sorted(ends - set(group))]
+    tried = np.concatenate([candidate_motions(search, body.grid.centre_patient), beside])
+    for level in _ALONE:
+        problem = Problem(body, seen, [np.eye(4)], level, behind=behind)
+        best = np.argsort(-problem.similarity(tried))[: level.poses]
+        state = settled(levenberg_marquardt(problem, tried[best], level.iterations, level.step_px))
+        tried = state.motions
     result = []
-    for found in state.motions[np.argsort(-state.similarity)[:_JUDGED]]:
+    for found in [*state.motions, *beside]:
         motions = posture.motions.copy()
         motions[list(group)] = motion @ found @ inverse(motion) @ motions[list(group)]
         result.append(motions)
