@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from .. import __version__
+from ..deform import Blend
 from ..overlays import Overlay
 from ..register import Articulated, Confidence, PoseUncertainty, Registration
 
@@ -28,11 +29,12 @@ class Outcome:
     Attributes:
         confidence: of the worst rig.
         uncertainties: by view; views of one rig share theirs.
-        overlay: what is drawn on the X-rays; its markups are the plan.
+        overlay: what is drawn on the X-rays; its markups are the plan, where it is now.
         inputs: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
         software: the "software" of registration.json.
         review: None until a person has decided.
         articulated: where the bodies are, if they were registered each by itself.
+        blend: the motion of everything, then.
         joints: pairs of bodies whose angle was asked for.
     """
 
@@ -44,6 +46,7 @@ class Outcome:
     software: dict
     review: Review | None = None
     articulated: Articulated | None = None
+    blend: Blend | None = None
     joints: tuple[tuple[str, str], ...] = ()
 
     @property
