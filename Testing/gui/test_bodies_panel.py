@@ -8,9 +8,9 @@ import moved_bones
 import numpy as np
 import phantom
 import pytest
-from conftest import FRAME
 from story import add, state
 
+FRAME = "1.2.826.0.1.3680043.8.498.78"
 NAMES = [name for _, name, _, _ in phantom.BONES]
 
 
@@ -220,6 +220,35 @@ def test_what_follows_takes_its_place_and_undo_takes_it_away(application, found,
     for node, view in zip(views_of(found), files.views, strict=True):
         start = camera_of(node).camera_from_patient
         np.testing.assert_allclose(start, view.truth.camera_from_patient, atol=1e-4)
+
+
+def test_the_export_is_the_command_lines(application, found, tmp_path):
+    import SimpleITK as sitk
+    from xrayreg.geometry import apply
+    from XrayRegistrationLib.bodies import motions_of
+
+    ui = found.export._ui
+    ui.exportFolder.currentPath = str(tmp_path)
+    for box in (ui.sceneCheckBox, ui.picturesCheckBox, ui.dicomCheckBox, ui.reportCheckBox):
+        box.checked = False
+    application.click(ui.writeButton)
+    application.wait_until(lambda: not found.busy, timeout_s=120)
+    assert application.errors == []
+    result = json.loads((tmp_path / "registration.json").read_text())
+    assert result["model"] == "polyrigid"
+    rows = cells(found.bodies._ui.bodyTable)
+    assert [[body["name"], body["verdict"]] for body in result["bodies"]] == [row[:2] for row in rows]
+    motions = motions_of(found.session)
+    for body, motion, row in zip(result["bodies"], motions, rows, strict=True):
+        np.testing.assert_allclose(body["patient_from_rest"], motion, atol=1e-9)
+        assert float(row[4]) == pytest.approx(body["noise_tre_mm"], abs=0.06)
+        assert len(body["seen"]) == 2
+    field = sitk.ReadTransform(str(tmp_path / "rest_from_patient.h5"))
+    for rest, motion in zip(middles(), motions, strict=True):
+        np.testing.assert_allclose(field.TransformPoint(apply(motion, rest).tolist()), rest, atol=0.5)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"volume_now.nrrd", "segmentation_now.nrrd", "plan_now.mrk.json"} <= names
+    assert {f"rest_from_patient_{name}.tfm" for name in NAMES} <= names
 
 
 # --- And not so well ---

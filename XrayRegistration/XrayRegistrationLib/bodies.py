@@ -29,15 +29,18 @@ class MovedBody:
 
     Attributes:
         labels: of the label map that was registered.
+        segments: their names.
         centre: (3,) at rest, patient LPS, mm.
         verdict: "accept", "review" or "reject".
         moved_mm, turned_deg: how far its middle has gone, and how far it has turned.
         sigma_mm: how far noise leaves it off, one standard deviation.
-        kept: what an export needs besides, for JSON.
+        kept: what else an export tells: "covariance" (6, 6), "seen" by view, "lead" and "support", as
+            `RegisteredBody` and its uncertainty have them.
     """
 
     name: str
     labels: tuple[int, ...]
+    segments: tuple[str, ...]
     centre: tuple[float, float, float]
     verdict: str
     reasons: tuple[str, ...]
@@ -130,5 +133,5 @@ def places_of(session, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _body_of(node) -> MovedBody:
     fields = json.loads(node.GetAttribute(roles.BODY))
-    as_tuples = {name: tuple(fields[name]) for name in ("labels", "centre", "reasons")}
+    as_tuples = {name: tuple(fields[name]) for name in ("labels", "segments", "centre", "reasons")}
     return MovedBody(**{**fields, **as_tuples})

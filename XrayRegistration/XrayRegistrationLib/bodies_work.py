@@ -85,7 +85,7 @@ def register_bones(before: Registered, asked: Asked, report: Callable[[Moving], 
         structures_of(overlay),
         made,
         blend.notices,
-        moved_of(found, blend),
+        moved_of(found, blend, before.segmentation),
         before.markups,
     )
 

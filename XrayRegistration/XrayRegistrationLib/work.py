@@ -181,17 +181,18 @@ def found_in(outcome: Outcome, layers: dict[str, Layers]) -> Found:
     structures, blend = structures_of(outcome.overlay), outcome.blend
     if blend is None:
         return Found(tuple(views), outcome.confidence, structures, made, plan=outcome.overlay.markups)
-    moved, plan = moved_of(outcome.articulated, blend), plan_at_rest(outcome.overlay, blend)
+    moved = moved_of(outcome.articulated, blend, outcome.overlay.segmentation)
+    plan = plan_at_rest(outcome.overlay, blend)
     return Found(tuple(views), outcome.confidence, structures, made, moved=moved, plan=plan)
 
 
-def moved_of(found: Articulated, blend: Blend) -> Moved:
+def moved_of(found: Articulated, blend: Blend, segmentation: LabelMap) -> Moved:
     """Bodies as the scene keeps them."""
-    bodies = tuple((_moved_body(body), body.patient_from_rest) for body in found.bodies)
+    bodies = tuple((_moved_body(body, segmentation), body.patient_from_rest) for body in found.bodies)
     return Moved(bodies, found.remainder, blend.displacements, blend.grid)
 
 
-def _moved_body(found: RegisteredBody) -> MovedBody:
+def _moved_body(found: RegisteredBody, segmentation: LabelMap) -> MovedBody:
     sure = found.uncertainty
     kept = {
         "covariance": sure.pose.covariance.tolist(),
@@ -201,7 +202,8 @@ def _moved_body(found: RegisteredBody) -> MovedBody:
     }
     centre = tuple(float(x) for x in found.body.centre)
     told = (found.verdict, found.reasons, *how_far(found), float(sure.sigma_mm))
-    return MovedBody(found.name, found.labels, centre, *told, kept)
+    segments = tuple(segmentation.name_of(label) for label in found.labels)
+    return MovedBody(found.name, found.labels, segments, centre, *told, kept)
 
 
 def structures_of(overlay: Overlay) -> dict[int, str]:

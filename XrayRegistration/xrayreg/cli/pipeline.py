@@ -119,7 +119,6 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         for notice in blend.notices:
             say(notice)
         overlay = overlay_now(inputs.overlay, found, blend)
-        write_articulated(folder, inputs.bodies, found, blend, inputs.volume, overlay, inputs.air_hu)
     outcome = Outcome(
         Registration(inputs.volume, views, seconds),
         doubted(confidence, doubts),
@@ -134,6 +133,8 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     if inputs.deidentify:
         outcome = deidentified(outcome)
     write_registration(folder, outcome)
+    if inputs.bodies is not None:
+        write_articulated(folder, inputs.bodies, outcome, inputs.air_hu)
     drawings = {}
     for view in outcome.registration.views:
         say(f"drawing {view.name}")

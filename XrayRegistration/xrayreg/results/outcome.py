@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .. import __version__
 from ..deform import Blend
+from ..geometry import Camera
 from ..overlays import Overlay
 from ..register import Articulated, Confidence, PoseUncertainty, Registration
+from ..render import Density, render
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Outcome:
     articulated: Articulated | None = None
     blend: Blend | None = None
     joints: tuple[tuple[str, str], ...] = ()
+
+    def drr(self, camera: Camera, density: Density) -> np.ndarray:
+        """[row, column] the DRR, with the bodies where they are; ``density`` is that of the whole volume."""
+        image = render(density, camera) if self.articulated is None else self.articulated.drr(camera)
+        return image.cpu().numpy()
 
     @property
     def standing(self) -> str:
