@@ -130,7 +130,7 @@ def test_the_table_tells_how_far_each_bone_has_moved_and_its_verdict(found):
     assert made["total"] >= made["bodies"] > 0
 
 
-def test_x_rays_show_bones_where_they_are_and_the_ct_can_be_shown_so(found, files):
+def test_x_rays_show_bones_where_they_are_and_the_ct_can_be_shown_so(application, found, files):
     from xrayreg.geometry import apply, flip_ras_lps
     from XrayRegistrationLib import roles
     from XrayRegistrationLib.bodies import motions_of
@@ -158,6 +158,10 @@ def test_x_rays_show_bones_where_they_are_and_the_ct_can_be_shown_so(found, file
     assert all(node.GetParentTransformNode() is None for node in (volume, bones, plan))
     ui.nowCheckBox.checked = True
     assert volume.GetParentTransformNode() is field
+    found.landmarks._ui.landmarksButton.collapsed = False
+    application.click(found.landmarks._ui.placeInCtButton)  # landmarks are clicked in the CT as it was
+    assert not ui.nowCheckBox.checked
+    assert volume.GetParentTransformNode() is None
 
 
 def test_a_bone_that_is_selected_comes_into_the_middle_of_the_views(found):

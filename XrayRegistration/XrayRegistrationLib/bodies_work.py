@@ -67,8 +67,9 @@ def register_bones(before: Registered, asked: Asked, report: Callable[[Moving], 
         report(Moving(text, state.stage / state.stages, ()))
 
     found = articulated(bodies, volume, before.xrays, progress=watch)
-    report(Moving("blending the motions", 1.0, ()))
-    blend = blend_of(bodies, found, volume.grid)
+    blending = "blending the motions"
+    report(Moving(blending, 0.0, ()))
+    blend = blend_of(bodies, found, volume.grid, lambda part: report(Moving(blending, part, ())))
     overlay = overlay_now(Overlay(before.segmentation, (), before.markups), found, blend)
     views = []
     for number, xray in enumerate(before.xrays):

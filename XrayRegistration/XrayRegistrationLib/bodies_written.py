@@ -5,6 +5,7 @@ The door to torch: imported when a job starts, not with the module.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,15 @@ def bodies_taken(taken: Taken, volume: Volume) -> Bodies:
     return Bodies(resample_labels(taken.segmentation, volume.grid), labels)
 
 
-def articulated(outcome: Outcome, taken: TakenBodies, bodies: Bodies) -> Outcome:
-    """The outcome of a registration as a whole, with its bones where they are."""
+def articulated(
+    outcome: Outcome, taken: TakenBodies, bodies: Bodies, report: Callable[[str], None]
+) -> Outcome:
+    """The outcome of a registration as a whole, with its bones where they are.
+
+    Args:
+        report: called with each step; an exception it raises ends the work.
+    """
+    report("taking the volume apart")
     views, volume = outcome.registration.views, outcome.registration.volume
     parts = taken_apart(volume, bodies.segmentation, bodies.labels)
     each = zip(taken.bodies, parts.bodies, taken.motions, strict=True)
@@ -58,7 +66,7 @@ def articulated(outcome: Outcome, taken: TakenBodies, bodies: Bodies) -> Outcome
         tuple(view.camera for view in views),
         np.array([view.similarity for view in views]),
     )
-    blend = blend_of(bodies, found, volume.grid)
+    blend = blend_of(bodies, found, volume.grid, lambda part: report("blending the motions"))
     overlay = overlay_now(outcome.overlay, found, blend)
     return replace(outcome, articulated=found, blend=blend, overlay=overlay)
 

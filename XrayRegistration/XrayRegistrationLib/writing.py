@@ -79,8 +79,7 @@ def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], N
     outcome = outcome_of(taken, volume, density)
     bodies = None if taken.bodies is None else bodies_taken(taken, volume)
     if bodies is not None:
-        report("blending the motions")
-        outcome = articulated(outcome, taken.bodies, bodies)
+        outcome = articulated(outcome, taken.bodies, bodies, report)
     if wanted.deidentified:
         outcome = deidentified(outcome)
     write_registration(folder, outcome)

@@ -13,10 +13,15 @@ from ..register import Articulated, RegisteredBody, RegisteredView
 from .bodies import Bodies
 
 
-def blend_of(bodies: Bodies, found: Articulated, around: Grid) -> Blend:
-    """The motion of everything in a volume's box, from those of its bodies."""
+def blend_of(
+    bodies: Bodies,
+    found: Articulated,
+    around: Grid,
+    progress: Callable[[float], None] = lambda part: None,
+) -> Blend:
+    """The motion of everything in a volume's box, from those of its bodies; ``progress`` as in `blended`."""
     motions = [body.patient_from_rest for body in found.bodies]
-    return blended(bodies.segmentation, bodies.labels, motions, around)
+    return blended(bodies.segmentation, bodies.labels, motions, around, progress)
 
 
 def overlay_now(overlay: Overlay, found: Articulated, blend: Blend) -> Overlay:

@@ -1,11 +1,11 @@
 """A field as it is used: exact, and sampled for volumes and for other programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..images import Grid, LabelMap
+from ..images import Grid, LabelMap, grid_of
 from .field import PolyrigidField
 from .folds import fold_count
 from .shapes import shapes_of
@@ -40,6 +40,7 @@ def blended(
     bodies: Mapping[str, tuple[int, ...]],
     motions: Sequence[np.ndarray],
     around: Grid,
+    progress: Callable[[float], None] = lambda part: None,
 ) -> Blend:
     """The field of bodies of a segmentation, sampled in a volume's box.
 
@@ -47,6 +48,7 @@ def blended(
         bodies: labels by the body's name.
         motions: (4, 4) patient_from_rest of each.
         around: the volume's grid.
+        progress: called with the part that is done, 0 to 1; an exception it raises ends the work.
 
     Raises:
         InputError: for a body without voxels.
@@ -54,4 +56,14 @@ def blended(
     field = PolyrigidField(shapes_of(segmentation, bodies), np.stack(motions))
     grid = field_grid(around)
     by_labels = dict(zip(bodies.values(), motions, strict=True))
-    return Blend(field, by_labels, field.displacements(grid), grid)
+    return Blend(field, by_labels, _sampled(field, grid, progress), grid)
+
+
+def _sampled(field: PolyrigidField, grid: Grid, progress: Callable[[float], None]) -> np.ndarray:
+    """Its displacements, slice by slice."""
+    columns, rows, slices = grid.size
+    done = []
+    for k in range(slices):
+        progress(k / slices)
+        done.append(field.displacements(grid_of((slice(k, k + 1), slice(rows), slice(columns)), grid)))
+    return np.concatenate(done)
