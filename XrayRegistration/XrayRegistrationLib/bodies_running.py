@@ -62,7 +62,8 @@ class BodiesRun:
 
         def work(report: Callable) -> Found:
             with unheld():
-                from .bodies_work import Registered, load_projector, register_bones  # leads to torch
+                from .bodies_work import Registered, register_bones  # leads to torch: seconds
+                from .work import load_projector
 
                 load_projector()
             ct = replace(volume.converted(), kind=kind)

@@ -24,9 +24,7 @@ from xrayreg.register import (
 from xrayreg.results import software_json
 
 from .asking import Asked
-from .work import Found, FoundView, Moving, load_projector, moved_of, structures_of
-
-__all__ = ["load_projector", "register_bones"]
+from .work import Found, FoundView, Moving, moved_of, structures_of
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Bone by bone: what the command line and the Slicer module both do.
 
-It lies above `register`, `deform`, `overlays` and `results`, and below `cli`.
+It lies above `register`, `deform`, `overlays` and `results`, and below `cli`. The field is blended in one
+place, `blend_of`.
 """
 
 from .bodies import Bodies, articulated, require_ct, step_in_words

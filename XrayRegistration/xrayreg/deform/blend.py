@@ -65,5 +65,5 @@ def _sampled(field: PolyrigidField, grid: Grid, progress: Callable[[float], None
     done = []
     for k in range(slices):
         progress(k / slices)
-        done.append(field.displacements(grid_of((slice(k, k + 1), slice(rows), slice(columns)), grid)))
+        done.append(field.displacements(grid_of((slice(k, k + 1), slice(0, rows), slice(0, columns)), grid)))
     return np.concatenate(done)
