@@ -1,5 +1,7 @@
 """Bones that have moved, in the scene: directions worked out by hand, the field as the core has it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ pytest.importorskip("slicer", reason="slicer-core is not installed")
 import slicer
 import vtk
 from finding import layers_of, outcome_of
+from xrayreg.articulate import overlay_now
 from xrayreg.deform import blended, write_field
 from xrayreg.geometry import apply, exp_se3, flip_ras_lps
 from xrayreg.images import LabelMap
@@ -47,14 +50,8 @@ def moved(opened, registration, labels, markups, blend):
     bodies = (body("T8", 7, points[0], QUARTER, sigma=3.0), body("T7", 9, points[1], np.eye(4)))
     cameras = tuple(view.camera for view in registration.views)
     found = Articulated(bodies, None, np.eye(4), cameras, np.ones(2))
-    now = [blend.field.patient_from_rest(markup.points) for markup in markups]
-    overlay = outcome.overlay
-    overlay = type(overlay)(
-        overlay.segmentation,
-        overlay.labels,
-        tuple(type(m)(m.name, m.kind, p, m.labels) for m, p in zip(markups, now, strict=True)),
-    )
-    outcome = type(outcome)(**{**vars(outcome), "overlay": overlay, "articulated": found, "blend": blend})
+    outcome = replace(outcome, articulated=found, blend=blend)
+    outcome = replace(outcome, overlay=overlay_now(outcome.overlay, found, blend))
     outlines = np.zeros(registration.views[0].camera.size[::-1], np.int16)
     outlines[10:20, 10:20], outlines[30:40, 10:20] = 7, 9
     layers = {view.name: layers_of(view.camera) for view in registration.views}
