@@ -105,6 +105,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         ScriptedLoadableModuleWidget.setup(self)
         from XrayRegistrationLib.panels import (
+            BodiesPanel,
             ExportPanel,
             LandmarksPanel,
             LayoutPanel,
@@ -130,6 +131,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.landmarks = LandmarksPanel(self, self._add("Landmarks.ui"))
         self.network = NetworkPanel(self, self._add("Network.ui"))
         self.register = RegisterPanel(self, self._add("Register.ui"))
+        self.bodies = BodiesPanel(self, self._add("Bodies.ui"))
         self.review = ReviewPanel(self, self._add("Review.ui"))
         self.points = PointsPanel(self, self._add("Points.ui"))
         self.views = LayoutPanel(self, self._add("Layout.ui"))
@@ -142,6 +144,7 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.landmarks,
             self.network,
             self.register,
+            self.bodies,
             self.review,
             self.points,
             self.views,
@@ -184,8 +187,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @property
     def busy(self):
-        at_work = (self.preoperative, self.training, self.landmarks, self.network, self.register, self.export)
-        return any(panel.busy for panel in at_work)
+        at_work = (self.preoperative, self.training, self.landmarks, self.network, self.register, self.bodies)
+        return any(panel.busy for panel in (*at_work, self.export))
 
     @property
     def preview(self):
@@ -305,7 +308,8 @@ class XrayRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def _rest(self):
         """Nothing runs, moves or is observed any more in a scene that goes away."""
-        for panel in (self.preoperative, self.training, self.landmarks, self.network, self.register):
+        at_work = (self.preoperative, self.training, self.landmarks, self.network, self.register, self.bodies)
+        for panel in at_work:
             panel.abandon()
         self.manual.stop()
         self.review.pause()

@@ -2,38 +2,25 @@
 
 from pathlib import Path
 
+import moved_bones
 import numpy as np
 import phantom
 import pytest
 import SimpleITK as sitk
 from looking import contents, pose_of, read_json
 from xrayreg.cli import main
-from xrayreg.geometry import about, apply, inverse
+from xrayreg.geometry import apply, inverse
 from xrayreg.images import read_label_map, read_markups, read_volume
 from xrayreg.render import Detector, simulate_xray
 
-MOTIONS = {
-    label: about(phantom.CENTRE + middle, np.concatenate([np.radians(turn), shift]))
-    for (label, _, middle, _), turn, shift in zip(
-        phantom.BONES, ((5, 3, -6), (-4, 5, 3), (6, -5, 4)), ((3, -3, 4), (-4, 3, 2), (3, 4, -3)), strict=True
-    )
-}
 PLAN = phantom.CENTRE + [[-12.0, 4.0, -14.0], [20.0, -10.0, 8.0]]
-
-
-def moved_hu(points: np.ndarray) -> np.ndarray:
-    """The phantom after the motions."""
-    bare = np.where(phantom.labels(points) > 0, 30, phantom.hu(points))
-    for label, motion in MOTIONS.items():
-        bare = np.where(phantom.labels(apply(inverse(motion), points)) == label, 900, bare)
-    return bare.astype(np.int16)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("moved")
     ct = phantom.write_ct(folder / "ct.nii.gz")
-    moved = phantom.write_grid(folder / "moved.nii.gz", (80, 70, 80), (1.3, 1.3, 1.3), np.eye(3), moved_hu)
+    moved = moved_bones.write_ct(folder / "moved.nii.gz")
     labels = phantom.write_segmentation(folder / "labels.nii.gz", phantom.LEFT_HANDED)
     names = folder / "names.csv"
     names.write_text("structure,id\n" + "".join(f"{name},{label}\n" for label, name, _, _ in phantom.BONES))
@@ -82,7 +69,7 @@ def distances(found: dict, body: dict, label: int, middle) -> list[float]:
     result = []
     for view, (_, *angles) in zip(found["views"], phantom.VIEWS, strict=True):
         here = apply(pose_of(view) @ np.array(body["patient_from_rest"]), point)
-        truth = apply(phantom.nominal_camera(*angles).camera_from_patient @ MOTIONS[label], point)
+        truth = apply(phantom.nominal_camera(*angles).camera_from_patient @ moved_bones.MOTIONS[label], point)
         result.append(float(np.linalg.norm(here - truth)))
     return result
 

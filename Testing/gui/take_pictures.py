@@ -19,16 +19,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import slicer
 from harness import Application, slicer_application
+from moved_chest import AT_REST, BONES, moved_xrays
 from PIL import Image
 from view_pictures import arrangement_picture, save_small, side_by_side, view_picture
 from xrayreg.geometry import flip_ras_lps
 from XrayRegistrationLib import layouts, roles
+from XrayRegistrationLib.bodies import bodies_of
 from XrayRegistrationLib.headless import headless
 from XrayRegistrationLib.landmarking import landmark_list, landmark_list_on
 from XrayRegistrationLib.mrml import array_of
 from XrayRegistrationLib.nodes import camera_of
 from XrayRegistrationLib.offscreen import offscreen_windows
 from XrayRegistrationLib.overlays import on_detector
+from XrayRegistrationLib.scene import show_pixels
 
 LANDMARKS = {
     "T7 spinous process": (-2.9, 126.4, -170.0),
@@ -103,6 +106,7 @@ def main() -> None:
         by_hand(walk)
         landmarks(walk, found)
         network(walk)
+        bones(walk)
         print(application.errors or "no errors")
 
 
@@ -285,6 +289,32 @@ def network(walk: Walk) -> None:
     application.wait_until(lambda: not desk.busy)
     desk.arrange(layouts.X_RAYS)
     walk.views("attention")
+
+
+def bones(walk: Walk) -> None:
+    """X-rays of the patient bent, registered as a whole and then bone by bone."""
+    import qt
+
+    application, desk, ui = walk.application, walk.desk, walk.desk.bodies._ui
+    for node, xray in zip(walk.xrays, moved_xrays(), strict=True):
+        show_pixels(node, xray)
+    application.click(desk.register._ui.runButton)
+    application.wait_until(lambda: not desk.busy, timeout_s=600)
+    ui.bonesButton.collapsed = False
+    application.click(ui.noneButton)
+    for row in range(ui.boneList.count):
+        if ui.boneList.item(row).text() in BONES:
+            ui.boneList.item(row).setCheckState(qt.Qt.Checked)
+    choose(ui.restComboBox, ui.restComboBox.findText(AT_REST))
+    walk.panel(ui.bonesButton, "bones")
+    application.click(ui.runBonesButton)
+    with application.longest_block() as block:
+        application.wait_until(lambda: not desk.busy, timeout_s=1200)
+    print(f"bone by bone: the GUI was held for {block.milliseconds:.0f} ms at most")
+    ui.bodyTable.selectRow([body.name for body in bodies_of(desk.session)].index("rib_left_8"))
+    walk.panel(ui.bonesButton, "bones_found")
+    desk.arrange(layouts.X_RAYS_AND_3D)
+    walk.views("bones")
 
 
 if __name__ == "__main__":

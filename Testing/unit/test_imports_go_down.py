@@ -26,9 +26,17 @@ MAY_USE["overlays"] = {"geometry", "images", "render"}
 MAY_USE["register"] = {"geometry", "images", "render", "similarity"}
 MAY_USE["learn"] = MAY_USE["reconstruct"] = MAY_USE["register"] | {"register"}
 MAY_USE["evaluate"] = MAY_USE["register"] | {"register", "learn", "reconstruct"}
-MAY_USE["results"] = MAY_USE["register"] | {"register", "overlays"}
+MAY_USE["results"] = MAY_USE["register"] | {"register", "deform", "overlays"}
+MAY_USE["articulate"] = MAY_USE["results"] | {"results"}
 MAY_USE["audit"] = {"geometry", "images"}
-MAY_USE["cli"] = MAY_USE["evaluate"] | {"evaluate", "audit", "deform", "overlays", "results"}
+MAY_USE["cli"] = MAY_USE["evaluate"] | {
+    "evaluate",
+    "audit",
+    "articulate",
+    "deform",
+    "overlays",
+    "results",
+}
 FREE = {"__init__", "__main__", "errors"}  # the files that stand beside the rooms, and use none but the cli
 
 APPLICATION = {"slicer", "qt", "vtk", "ctk", "PythonQt", "PySide6", "vtkmodules", "mrml"}

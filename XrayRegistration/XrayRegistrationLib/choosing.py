@@ -1,12 +1,14 @@
 """What a session is about, and what no longer holds when that changes. Light to import."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
-from .mrml import remove_references
+from .mrml import placing_transform, remove_references
+from .now import forget_bodies, is_now, show_now
 
 _OF_A_RESULT = (roles.CONFIDENCE, roles.DECISION, roles.COMMENT, roles.MADE, roles.PLACE)
 _MOVED_MM = 0.01  # files keep fewer digits
@@ -22,6 +24,10 @@ def choose(session, role: str, nodes: list) -> None:
     """Give a session another volume, segmentation or plan; what came of the one before goes."""
     if nodes == roles.references(session, role):
         return
+    if role == roles.SEGMENTATION and session.GetNumberOfNodeReferences(roles.BODY):
+        forget_all(session)  # bodies are told by their segments
+    was_now = is_now(session)
+    show_now(session, False)
     session.RemoveNodeReferenceIDs(role)
     for node in nodes:
         session.AddNodeReferenceID(role, node.GetID())
@@ -31,6 +37,8 @@ def choose(session, role: str, nodes: list) -> None:
     for view in roles.references(session, roles.VIEW):
         for each in _DRAWN_OF[role]:
             remove_references(view, each)
+    with suppress(InputError):  # what lies under another transform is shown as it was, with all else
+        show_now(session, was_now)
 
 
 def choose_modality(session, modality: str) -> None:
@@ -62,7 +70,10 @@ def check_place(session) -> None:
 def _bounds_of(volume) -> np.ndarray:
     """(6,) RAS, mm; they stay if a file's voxels are read in another order."""
     bounds = np.zeros(6)
-    volume.GetRASBounds(bounds)
+    if placing_transform(volume) is None:
+        volume.GetBounds(bounds)
+    else:
+        volume.GetRASBounds(bounds)
     return bounds
 
 
@@ -88,6 +99,7 @@ def forget_all(session) -> None:
 
 def forget_result(session, views: list) -> None:
     """Take away the verdict, and what was found in these views; they stay where they are, with their DRRs."""
+    forget_bodies(session)
     forget_overlays(views)
     for node in views:
         for name in (roles.SIMILARITY, roles.COVARIANCE, roles.REGISTERED_FRAME):

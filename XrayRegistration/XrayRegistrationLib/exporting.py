@@ -17,6 +17,7 @@ from xrayreg.errors import InputError
 from xrayreg.images import frame_of_reference_uid
 
 from . import roles
+from .bodies import MovedBody, bodies_of, motions_of
 from .choosing import check_place, check_registered
 from .jobs import Job
 from .nodes import SceneVolume, label_map_of, markups_of, volume_of, xray_of
@@ -62,6 +63,20 @@ class TakenView:
 
 
 @dataclass(frozen=True)
+class TakenBodies:
+    """Bones that were registered each by itself.
+
+    Attributes:
+        motions: (4, 4) patient_from_rest of each.
+        remainder: (4, 4) of what is no body.
+    """
+
+    bodies: tuple[MovedBody, ...]
+    motions: tuple[np.ndarray, ...]
+    remainder: np.ndarray
+
+
+@dataclass(frozen=True)
 class Taken:
     """A session's result, taken from the scene.
 
@@ -71,6 +86,7 @@ class Taken:
         made: "software" and "timing_s" as in registration.json, empty if unknown.
         review: decision and comment, None before the decision.
         volume_files, segmentation_files: that they were read from and still are equal to.
+        bodies: None if all was registered as a whole.
         frame_of_reference_uid: of the DICOM series that the volume is, where it lies as that says; or empty.
     """
 
@@ -85,6 +101,7 @@ class Taken:
     volume_files: tuple[Path, ...]
     segmentation_files: tuple[Path, ...]
     frame_of_reference_uid: str
+    bodies: TakenBodies | None = None
 
 
 class Export:
@@ -185,6 +202,7 @@ def taken_from(session) -> Taken:
         _files_of(volume),
         () if segmentation is None else _files_of(segmentation),
         _frame_of_reference(volume),
+        _bodies(session),
     )
 
 
@@ -211,6 +229,13 @@ def _view(node) -> TakenView:
         for name in (roles.INITIAL_CAMERA_FROM_PATIENT, roles.SIMILARITY, roles.COVARIANCE, roles.FILE)
     )
     return TakenView(xray_of(node), np.array(start), similarity, covariance, file)
+
+
+def _bodies(session) -> TakenBodies | None:
+    if not session.GetNumberOfNodeReferences(roles.BODY):
+        return None
+    remainder = np.array(json.loads(session.GetAttribute(roles.REMAINDER)))
+    return TakenBodies(tuple(bodies_of(session)), tuple(motions_of(session)), remainder)
 
 
 def _frame_of_reference(node) -> str:

@@ -6,7 +6,7 @@ moment for the thread again and again, which hands the lock over; the GUI is nev
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import qt
 
@@ -86,3 +86,35 @@ class Job:
             self._timer.stop()
             kind, value = self._outcome
             self._on["cancelled" if self._stop.is_set() and kind == "done" else kind](value)
+
+
+class Steps:
+    """Work that has to be done in the GUI's thread, step by step with events between; starts at once.
+
+    Args:
+        steps: each `next` is a step.
+        on_failed: the exception that ended it.
+    """
+
+    def __init__(
+        self, steps: Iterator, on_done: Callable[[], None], on_failed: Callable[[BaseException], None]
+    ):
+        self._steps, self._on_done, self._on_failed = steps, on_done, on_failed
+        self._abandoned = False
+        self._step()
+
+    def abandon(self) -> None:
+        """Stop where it is; nothing follows."""
+        self._abandoned = True
+
+    def _step(self) -> None:
+        if self._abandoned:
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._on_done()
+        except Exception as error:
+            self._on_failed(error)
+        else:
+            qt.QTimer.singleShot(0, self._step)

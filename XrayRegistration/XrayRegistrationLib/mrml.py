@@ -7,7 +7,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from .roles import references
+from .roles import FIELD, references
 
 
 def node_ids(scene) -> set[str]:
@@ -61,10 +61,19 @@ def matrix_array(matrix) -> np.ndarray:
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
+def placing_transform(node):
+    """The transform above a node that says where it lies, or None.
+
+    The field that shows it as it is now does not count: the node is still what it was when it was scanned.
+    """
+    parent = node.GetParentTransformNode()
+    return None if parent is None or parent.GetAttribute(FIELD) else parent
+
+
 def world_from_node(node) -> np.ndarray:
     """(4, 4) from a node's own frame to RAS, mm: the transforms above it."""
     matrix = vtk.vtkMatrix4x4()
-    parent = node.GetParentTransformNode()
+    parent = placing_transform(node)
     if parent is not None:
         parent.GetMatrixTransformToWorld(matrix)
     return matrix_array(matrix)

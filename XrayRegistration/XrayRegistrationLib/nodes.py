@@ -15,7 +15,7 @@ from xrayreg.geometry import LPS_FROM_RAS, Camera, flip_ras_lps, inverse, ras_fr
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray, without_polygon
 
 from . import roles
-from .mrml import array_of, matrix_array, world_from_index, world_from_node
+from .mrml import array_of, matrix_array, placing_transform, world_from_index, world_from_node
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,11 +108,13 @@ def _label_image(node, segments: list) -> tuple:
 
 
 def markup_of(node) -> Markup:
-    """The control points of a markups node, where the scene shows them; one still being placed is none."""
+    """The control points of a markups node, where it was placed; one still being placed is none."""
     numbers = defined_points(node)
     points = np.zeros((len(numbers), 3))
+    is_moved = node.GetParentTransformNode() is not None and placing_transform(node) is None
+    place = node.GetNthControlPointPosition if is_moved else node.GetNthControlPointPositionWorld
     for point, number in zip(points, numbers, strict=True):
-        node.GetNthControlPointPositionWorld(number, point)
+        place(number, point)
     labels = tuple(node.GetNthControlPointLabel(number) for number in numbers)
     return Markup(node.GetName(), _KINDS.get(node.GetClassName(), "points"), flip_ras_lps(points), labels)
 
@@ -181,7 +183,7 @@ def markups_of(nodes: Sequence) -> tuple[Markup, ...]:
 
 
 def _require_linear(node) -> None:
-    parent = node.GetParentTransformNode()
+    parent = placing_transform(node)
     if parent is not None and not parent.IsTransformToWorldLinear():
         raise InputError(
             "lies under a transform that bends it",

@@ -14,7 +14,8 @@ import vtk
 from xrayreg.geometry import apply, detector_from_image, flip_ras_lps
 
 from . import roles
-from .mrml import remove_references
+from .mrml import remove_references, world_from_node
+from .nodes import camera_of
 from .scene import add_label_image
 
 if TYPE_CHECKING:
@@ -139,3 +140,9 @@ def on_detector(image_points: Sequence[np.ndarray], camera: Camera) -> np.ndarra
     """(n, 3) of image points (n, 2), pixel, in the detector's frame with Slicer's signs, mm."""
     pixels = np.column_stack([np.array(image_points), np.zeros(len(image_points))])
     return flip_ras_lps(apply(detector_from_image(camera), pixels))
+
+
+def in_world(points: np.ndarray, xray) -> np.ndarray:
+    """(n, 3) RAS, mm: where the rays to points (n, 3), patient LPS, mm, meet a view's detector."""
+    camera = camera_of(xray)
+    return apply(world_from_node(xray), on_detector(camera.project(points), camera))

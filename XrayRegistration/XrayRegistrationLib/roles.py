@@ -1,12 +1,15 @@
 """Names under which nodes know each other. Nothing is ever found by a node's name.
 
 On the result node (vtkMRMLScriptedModuleNode), which is also the module's parameter node: VOLUME,
-SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS and POINTS; MODALITY ("MR", or
-else CT), CONFIDENCE, DECISION, COMMENT, MADE, PLACE, EXPORTED, START, NETWORK, ANY_PATIENT and COMPARE as
-attributes. On the X-ray node of a view: ATTENTION_MAP, CAMERA, COMPARISON (which says by COMPARE what it is),
-DETECTOR, DRR, EPIPOLAR (one line per point of another view), FRUSTUM, LANDMARKS_2D, MASK, MASK_CURVE (each
-area that is masked by hand), OUTLINES, OUTLINE_COLORS, POINTS_HERE, REPROJECTED, the camera's numbers as JSON
-in the attributes K, SIZE and so on, and where it was read from as SOURCE.
+SEGMENTATION, VIEW (one per X-ray, in order), PLAN (one per markup), LANDMARKS, POINTS, BODY (the motion of
+each bone that was registered by itself; what is known of it is an attribute of the same name) and FIELD (the
+motion of everything then, marked by an attribute of the same name); MODALITY ("MR", or else CT), CONFIDENCE,
+DECISION, COMMENT, MADE, PLACE, EXPORTED, START, NETWORK, ANY_PATIENT, COMPARE, BODIES (what is to move, see
+`asking`) and REMAINDER as attributes. On the X-ray node of a view: ATTENTION_MAP, CAMERA, COMPARISON (which
+says by COMPARE what it is), DETECTOR, DRR, EPIPOLAR (one line per point of another view), FRUSTUM,
+LANDMARKS_2D, MASK, MASK_CURVE (each area that is masked by hand), OUTLINES, OUTLINE_COLORS, POINTS_HERE,
+REPROJECTED, the camera's numbers as JSON in the attributes K, SIZE and so on, and where it was read from as
+SOURCE.
 """
 
 import json
@@ -22,7 +25,13 @@ PLAN = "Plan"
 LANDMARKS = "Landmarks"
 POINTS = "Points"
 
+BODY = "XrayRegistration.Body"
+FIELD = "XrayRegistration.Field"
+
 MODALITY = "XrayRegistration.Modality"
+BODIES = "XrayRegistration.Bodies"
+REMAINDER = "XrayRegistration.RemainderPatientFromRestLps"
+"""The motion of what is no body."""
 
 ATTENTION_MAP = "XrayRegistration.AttentionMap"
 CAMERA = "XrayRegistration.Camera"
@@ -62,6 +71,8 @@ SOURCE_TO_DETECTOR_MM = "XrayRegistration.SourceToDetectorMm"
 PIXEL_SPACING_MM = "XrayRegistration.PixelSpacingMm"
 SIMILARITY = "XrayRegistration.Similarity"
 INITIAL_CAMERA_FROM_PATIENT = "XrayRegistration.InitialCameraFromPatientLps"
+RIGID_CAMERA_FROM_PATIENT = "XrayRegistration.RigidCameraFromPatientLps"
+"""Where a view was before bones were registered each by itself."""
 COVARIANCE = "XrayRegistration.Covariance"
 BEFORE_HAND = "XrayRegistration.BeforeHandCameraFromPatientLps"
 LEFT_OUT = "XrayRegistration.LeftOutLandmarks"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import qt
 import vtk
 from xrayreg.errors import InputError
 from xrayreg.images import check_overlap
 
 from . import roles
-from .jobs import Job
+from .jobs import Job, Steps
 from .mrml import remove_references
 from .networks import network_of
 from .nodes import label_map_of, markups_of, volume_of
@@ -54,15 +53,15 @@ class Run:
     ):
         self._session = session
         self._on_state, self._on_done, self._on_stopped = on_state, on_done, on_stopped
-        volume, xrays = _volume_of(session), xrays_at_start(session)
-        segmentation = _segmentation_of(session, volume)
+        volume, xrays = chosen_volume(session), xrays_at_start(session)
+        segmentation = chosen_segmentation(session, volume)
         modality = roles.modality_of(session)
         from_network = session.GetAttribute(roles.START) == roles.FROM_NETWORK
         network = network_of(session) if from_network else None
         markups = markups_of(roles.references(session, roles.PLAN))
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
-        self._abandoned = False
+        self._steps: Steps | None = None
         self.notices: tuple[str, ...] = ()
         self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
 
@@ -88,8 +87,9 @@ class Run:
 
     def abandon(self) -> None:
         """Stop listening at once, as when the scene is closed; nothing follows."""
-        self._abandoned = True
         self._job.abandon()
+        if self._steps is not None:
+            self._steps.abandon()
 
     def _show(self, state: Moving) -> None:
         for name, drr, camera in state.drrs:
@@ -98,21 +98,11 @@ class Run:
 
     def _done(self, found: Found) -> None:
         self.notices = found.notices
-        self._steps = show_found(self._session, found)
-        self._step()
+        self._steps = Steps(show_found(self._session, found), self._on_done, self._not_shown)
 
-    def _step(self) -> None:
-        if self._abandoned:
-            return
-        try:
-            next(self._steps)
-        except StopIteration:
-            self._on_done()
-        except Exception as error:
-            undo(self._session)
-            self._stopped(error)
-        else:
-            qt.QTimer.singleShot(0, self._step)
+    def _not_shown(self, error: BaseException) -> None:
+        undo(self._session)
+        self._stopped(error)
 
     def _stopped(self, error: BaseException | None) -> None:
         for name, node in self._nodes.items():
@@ -120,14 +110,16 @@ class Run:
         self._on_stopped(error)
 
 
-def _volume_of(session) -> SceneVolume:
+def chosen_volume(session) -> SceneVolume:
+    """Raises InputError if there is none, or it is unfit."""
     node = session.GetNodeReference(roles.VOLUME)
     if node is None:
         raise InputError("no volume is chosen", remedy="choose the CT in the first panel")
     return volume_of(node)
 
 
-def _segmentation_of(session, volume: SceneVolume) -> LabelMap | None:
+def chosen_segmentation(session, volume: SceneVolume) -> LabelMap | None:
+    """What it shows; raises InputError if it is unfit or of another place than the volume."""
     node = session.GetNodeReference(roles.SEGMENTATION)
     if node is None:
         return None

@@ -5,9 +5,14 @@ Without a main window there is no layout manager, and nothing is shown.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import slicer
 
 from . import layouts, roles
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def register_layouts() -> None:
@@ -68,6 +73,29 @@ def look_at_all_xrays(session) -> None:
         _look(session, look_at_all)
 
 
+def centre_on(session, in_xrays: np.ndarray, in_ct: np.ndarray) -> None:
+    """Bring a point (3,), patient LPS, mm, into the middle of all slice views.
+
+    Args:
+        in_xrays: where the X-rays show it.
+        in_ct: where the CT's views show it.
+    """
+    from xrayreg.geometry import flip_ras_lps
+
+    from .overlays import in_world
+
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    for logic, xray in xray_views(session):
+        (point,) = in_world(in_xrays[None], xray)
+        logic.GetSliceNode().JumpSliceByCentering(*point)
+    for name, *_ in layouts.CT_VIEWS:
+        widget = manager.sliceWidget(name)
+        if widget is not None and not _is_xray(_shown_in(widget.mrmlSliceCompositeNode())):
+            widget.mrmlSliceNode().JumpSliceByCentering(*flip_ras_lps(in_ct))
+
+
 def show_bones(session) -> None:
     """Make surfaces of the segmentation if it has none; 3D views show nothing else of it. Takes seconds."""
     node = session.GetNodeReference(roles.SEGMENTATION)
@@ -100,11 +128,20 @@ def _give_back(logic, orientation: str, session) -> None:
     """A slice view of Slicer's shows the CT again if it was used for an X-ray; in 3D it hides no X-ray."""
     node, composite = logic.GetSliceNode(), logic.GetSliceCompositeNode()
     node.SetSliceVisible(0)
-    shown = slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
-    if shown is not None and shown.GetAttribute(roles.VIEW_NAME) is None:
+    shown = _shown_in(composite)
+    if shown is not None and not _is_xray(shown):
         return  # what the user chose to see
     composite.SetBackgroundVolumeID(session.GetNodeReferenceID(roles.VOLUME))
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
     node.SetOrientation(orientation)
     logic.FitSliceToBackground()
+
+
+def _shown_in(composite):
+    """The volume that a vtkMRMLSliceCompositeNode has in the background, or None."""
+    return slicer.mrmlScene.GetNodeByID(composite.GetBackgroundVolumeID() or "")
+
+
+def _is_xray(node) -> bool:
+    return node is not None and node.GetAttribute(roles.VIEW_NAME) is not None

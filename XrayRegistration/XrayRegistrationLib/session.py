@@ -14,9 +14,11 @@ import numpy as np
 from xrayreg.errors import InputError
 
 from . import roles
+from .bodies import VERDICT_COLORS, add_bodies
 from .choosing import forget_all, forget_result, keep_place
 from .mrml import remove_node, remove_references
 from .nodes import camera_of, segment_colors, xray_of
+from .now import forget_bodies
 from .overlays import OUTLINE_COLOR, Structure, outlined, show_marks, show_outlines
 from .scene import add_markup, add_result, add_volume, add_xray, next_color, place_view, show_drr
 from .segments import add_segmentation
@@ -44,7 +46,7 @@ def add_outcome(scene, outcome: Outcome, found: Found):
     if overlay.segmentation is not None:
         node = add_segmentation(scene, overlay.segmentation, overlay.labels)
         session.SetNodeReferenceID(roles.SEGMENTATION, node.GetID())
-    for markup in overlay.markups:
+    for markup in found.plan:
         session.AddNodeReferenceID(roles.PLAN, add_markup(scene, markup).GetID())
     for view, file in zip(outcome.registration.views, outcome.inputs["xrays"], strict=True):
         add_view(session, view.xray).SetAttribute(roles.FILE, json.dumps(file))
@@ -91,20 +93,32 @@ def show_found(session, found: Found) -> Iterator[None]:
 
     In steps, so that the GUI is not held: each yield is a pause.
     """
-    structures = _structures(session, found.structures)
-    for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
+    for node in roles.references(session, roles.VIEW):
         start = camera_of(node).camera_from_patient
         node.SetAttribute(roles.INITIAL_CAMERA_FROM_PATIENT, json.dumps(start.tolist()))
+    yield from show_refound(session, found)
+
+
+def show_refound(session, found: Found) -> Iterator[None]:
+    """As `show_found`, of a session that has been registered: its start stays what it was."""
+    forget_bodies(session)
+    structures = _structures(session, found)
+    for node, view in zip(roles.references(session, roles.VIEW), found.views, strict=True):
         place_view(node, view.camera)
         show_drr(node, view.layers.drr, view.layers.camera)
         node.SetAttribute(roles.SIMILARITY, json.dumps(view.similarity))
         node.SetAttribute(roles.COVARIANCE, json.dumps(view.uncertainty.covariance.tolist()))
         node.SetAttribute(roles.REGISTERED_FRAME, json.dumps(roles.frame_of(node)))
+        if view.rigid is not None:
+            node.SetAttribute(roles.RIGID_CAMERA_FROM_PATIENT, json.dumps(view.rigid.tolist()))
         yield
         show_outlines(node, view.layers.outlines, view.layers.camera, structures)
         yield
         for _ in show_marks(node, view.layers.marks, view.camera):
             yield
+    if found.moved is not None:
+        add_bodies(session, found.moved)
+        yield
     session.SetAttribute(roles.CONFIDENCE, json.dumps(asdict(found.confidence)))
     session.SetAttribute(roles.MADE, json.dumps(found.made))
     keep_place(session)
@@ -113,15 +127,18 @@ def show_found(session, found: Found) -> Iterator[None]:
     session.Modified()
 
 
-def _structures(session, names: dict[int, str]) -> dict[int, Structure]:
-    """By label; in the colors of the scene's segments, and hidden if they were before."""
+def _structures(session, found: Found) -> dict[int, Structure]:
+    """By label; hidden if they were before, in the colors of the scene's segments, or of bodies' verdicts."""
     colors = segment_colors(session.GetNodeReference(roles.SEGMENTATION))
     before = outlined(roles.references(session, roles.VIEW))
     hidden = {structure.name for structure in before if not structure.shown}
-    return {
-        label: Structure(name, colors.get(name, OUTLINE_COLOR), name not in hidden)
-        for label, name in names.items()
-    }
+    structures = {}
+    for label, name in found.structures.items():
+        color = colors.get(name, OUTLINE_COLOR)
+        if found.moved is not None and (verdict := found.moved.verdict_of(label)):
+            name, color = f"{name}: {verdict}", VERDICT_COLORS[verdict]
+        structures[label] = Structure(name, color, name not in hidden)
+    return structures
 
 
 def undo(session) -> None:

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from xrayreg.articulate import how_far, plan_at_rest
 from xrayreg.audit import check_inputs, raise_problems, warnings
+from xrayreg.deform import Blend
 from xrayreg.geometry import Camera, CArm
 from xrayreg.images import Grid, LabelMap, Markup, Volume, Xray
 from xrayreg.overlays import Layers, Overlay, layers_on
 from xrayreg.register import (
+    Articulated,
     Confidence,
     PoseUncertainty,
     Progress,
+    RegisteredBody,
     SearchRange,
     confidence_in,
     groups,
@@ -29,6 +33,7 @@ from xrayreg.register import (
 from xrayreg.render import Density, mr_density, render
 from xrayreg.results import Outcome, software_json
 
+from .bodies import Moved, MovedBody
 from .networks import Network, Start, start_from
 
 _PREVIEW_PX = 256
@@ -36,12 +41,17 @@ _PREVIEW_PX = 256
 
 @dataclass(frozen=True)
 class FoundView:
-    """One view where it was found, and what is laid over its X-ray there."""
+    """One view where it was found, and what is laid over its X-ray there.
+
+    Attributes:
+        rigid: (4, 4) camera_from_patient before bones were registered each by itself.
+    """
 
     camera: Camera
     similarity: float
     uncertainty: PoseUncertainty
     layers: Layers
+    rigid: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class Found:
         structures: the names of the labels in the views' outlines, and maybe of others.
         made: "software" and "timing_s" as in registration.json.
         notices: what the check of the inputs has to say.
+        moved: the bones, if they were registered each by itself.
+        plan: as it was made.
     """
 
     views: tuple[FoundView, ...]
@@ -59,6 +71,8 @@ class Found:
     structures: dict[int, str]
     made: dict = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    moved: Moved | None = None
+    plan: tuple[Markup, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +152,8 @@ def register(
     seconds = {"initialise": prepared, "refine": refined, "total": prepared + refined}
     made = {"software": software_json(density.values.device.type), "timing_s": seconds}
     in_order = tuple(views[xray.name] for xray in xrays)
-    return Found(in_order, confidence, _structures(overlay), made, (*start.notices, *warnings(checked)))
+    notices = (*start.notices, *warnings(checked))
+    return Found(in_order, confidence, structures_of(overlay), made, notices, plan=markups)
 
 
 def _reach(volume: Volume, turn_deg: float, shift_mm: float) -> SearchRange | None:
@@ -163,10 +178,35 @@ def found_in(outcome: Outcome, layers: dict[str, Layers]) -> Found:
         for view in outcome.registration.views
     ]
     made = {"software": outcome.software, "timing_s": outcome.registration.seconds}
-    return Found(tuple(views), outcome.confidence, _structures(outcome.overlay), made)
+    structures, blend = structures_of(outcome.overlay), outcome.blend
+    if blend is None:
+        return Found(tuple(views), outcome.confidence, structures, made, plan=outcome.overlay.markups)
+    moved = moved_of(outcome.articulated, blend, outcome.overlay.segmentation)
+    plan = plan_at_rest(outcome.overlay, blend)
+    return Found(tuple(views), outcome.confidence, structures, made, moved=moved, plan=plan)
 
 
-def _structures(overlay: Overlay) -> dict[int, str]:
+def moved_of(found: Articulated, blend: Blend, segmentation: LabelMap) -> Moved:
+    """Bodies as the scene keeps them."""
+    bodies = tuple((_moved_body(body, segmentation), body.patient_from_rest) for body in found.bodies)
+    return Moved(bodies, found.remainder, blend.displacements, blend.grid)
+
+
+def _moved_body(found: RegisteredBody, segmentation: LabelMap) -> MovedBody:
+    sure = found.uncertainty
+    kept = {
+        "covariance": sure.pose.covariance.tolist(),
+        "seen": np.asarray(sure.seen).tolist(),
+        "lead": float(found.lead),
+        "support": float(found.support),
+    }
+    centre = tuple(float(x) for x in found.body.centre)
+    told = (found.verdict, found.reasons, *how_far(found), float(sure.sigma_mm))
+    segments = tuple(segmentation.name_of(label) for label in found.labels)
+    return MovedBody(found.name, found.labels, segments, centre, *told, kept)
+
+
+def structures_of(overlay: Overlay) -> dict[int, str]:
     """The names of what is outlined, by label."""
     return {label: overlay.segmentation.name_of(label) for label in overlay.labels}
 

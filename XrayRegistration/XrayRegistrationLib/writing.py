@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from xrayreg.articulate import write_articulated
 from xrayreg.errors import InputError
 from xrayreg.images import sha256_of_files
 from xrayreg.overlays import Overlay
@@ -31,6 +32,7 @@ from xrayreg.results import (
     write_transform,
 )
 
+from .bodies_written import articulated, bodies_taken
 from .results import SCENE_FILE
 from .work import density_of
 
@@ -75,9 +77,15 @@ def _write(taken: Taken, wanted: Wanted, folder: Path, report: Callable[[str], N
     volume = replace(taken.volume.converted(), frame_of_reference_uid=taken.frame_of_reference_uid)
     density = density_of(volume, taken.modality)
     outcome = outcome_of(taken, volume, density)
+    bodies = None if taken.bodies is None else bodies_taken(taken, volume)
+    if bodies is not None:
+        outcome = articulated(outcome, taken.bodies, bodies, report)
     if wanted.deidentified:
         outcome = deidentified(outcome)
     write_registration(folder, outcome)
+    if bodies is not None and wanted.transforms:
+        report("moving the volume")
+        write_articulated(folder, bodies, outcome)
     drawings = {}
     for view in outcome.registration.views:
         if wanted.transforms:

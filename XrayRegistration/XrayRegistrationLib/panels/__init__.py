@@ -6,6 +6,7 @@ widgets: all it shows comes from the session, all it changes goes there.
 """
 # ruff: noqa: N999 - the library's name follows Slicer
 
+from .bodies import BodiesPanel
 from .export import ExportPanel
 from .landmarks import LandmarksPanel
 from .layout import LayoutPanel
@@ -19,6 +20,7 @@ from .training import TrainingPanel
 from .xrays import XraysPanel
 
 __all__ = [
+    "BodiesPanel",
     "ExportPanel",
     "LandmarksPanel",
     "LayoutPanel",

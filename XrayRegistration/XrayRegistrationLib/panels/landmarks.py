@@ -115,7 +115,9 @@ class LandmarksPanel:
 
     def _on_place_in_ct(self, checked=False):
         from ..landmarking import landmark_list
+        from ..now import show_now
 
+        show_now(self._desk.session, False)  # landmarks are places in the CT as it was
         self._place(landmark_list(self._desk.session))
 
     def _on_place_on_xray(self, checked=False):

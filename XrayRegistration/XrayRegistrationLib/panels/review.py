@@ -6,8 +6,8 @@ import qt
 from slicer.i18n import tr as _
 
 from .. import roles
+from .verdicts import COLORS
 
-_COLORS = {"accept": "#1a7f37", "review": "#9a6700", "reject": "#b3261e"}
 _FLICKER_MS = 500
 _BLENDED = (roles.BLEND, roles.ATTENTION)  # not opaque
 
@@ -66,7 +66,7 @@ class ReviewPanel:
         drawn = any(view.GetNodeReference(roles.DRR) is not None for view in views)
         ui.reviewButton.enabled = drawn or text is not None or _looked(views)
         for widget in (ui.commentEdit, ui.acceptButton, ui.rejectButton, ui.undoButton):
-            widget.enabled = text is not None
+            widget.enabled = text is not None and not self._desk.bodies.busy
         self._refresh_pictures(views, drawn)
         about = None if session is None else (session.GetID(), text)
         if about != self._commented:
@@ -80,11 +80,11 @@ class ReviewPanel:
         error = _("Expected error {expected:.1f} mm, 95 % below {p95:.1f} mm").format(
             expected=sure["expected_tre_mm"], p95=sure["p95_tre_mm"]
         )
-        headline = f"<b style='color:{_COLORS[verdict]}'>{words[verdict]} ({verdict})</b>"
+        headline = f"<b style='color:{COLORS[verdict]}'>{words[verdict]} ({verdict})</b>"
         odd = _not_registered(session, views)
-        told = "".join(f"<br><b style='color:{_COLORS['reject']}'>{text}</b>" for text in odd)
+        told = "".join(f"<br><b style='color:{COLORS['reject']}'>{text}</b>" for text in odd)
         ui.verdictLabel.text = f"{headline}<br>{error}{told}"
-        ui.acceptButton.enabled = not odd
+        ui.acceptButton.enabled = ui.acceptButton.enabled and not odd
         ui.reasonsLabel.text = "<br>".join(f"• {reason}" for reason in sure["reasons"])
         decision = session.GetAttribute(roles.DECISION)
         ui.decisionLabel.text = _("Decision: {decision}").format(decision=decision) if decision else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..articulate import Bodies, blend_of, moved_views, overlay_now, write_articulated
 from ..images import Volume, Xray, sha256
 from ..learn import TrainedNetwork
 from ..overlays import Overlay, layers_of
@@ -37,7 +38,7 @@ from ..results import (
     write_registration,
     write_transform,
 )
-from .articulation import Bodies, articulated, moved_views, write_articulated
+from .articulation import registered_bodies
 from .attention import checked_attention
 from .files import say
 
@@ -107,15 +108,17 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
     by_name = {view.name: view for rig in rigs for view in rig.views}
     views = tuple(by_name[xray.name] for xray in inputs.xrays)
     doubts = checked_attention(inputs.network, inputs.volume, views, folder)
-    confidence, overlay, found = _confidence(rigs, inputs.volume), inputs.overlay, None
+    confidence, overlay, found, blend = _confidence(rigs, inputs.volume), inputs.overlay, None, None
     if inputs.bodies is not None:
-        found = articulated(inputs.bodies, inputs.volume, inputs.air_hu, views)
+        found = registered_bodies(inputs.bodies, inputs.volume, inputs.air_hu, views)
         views, confidence = moved_views(found, views), confidence_in_bodies(found)
         seconds["bodies"] = time.perf_counter() - done
         seconds["total"] += seconds["bodies"]
-        overlay = write_articulated(
-            inputs.bodies, found, inputs.volume, inputs.overlay, inputs.air_hu, folder
-        )
+        say("blending the motions")
+        blend = blend_of(inputs.bodies, found, inputs.volume.grid)
+        for notice in blend.notices:
+            say(notice)
+        overlay = overlay_now(inputs.overlay, found, blend)
     outcome = Outcome(
         Registration(inputs.volume, views, seconds),
         doubted(confidence, doubts),
@@ -124,11 +127,14 @@ def register_and_write(inputs: Inputs, folder: Path) -> Result:
         inputs.files,
         software_json(density.values.device.type),
         articulated=found,
+        blend=blend,
         joints=inputs.bodies.joints if inputs.bodies is not None else (),
     )
     if inputs.deidentify:
         outcome = deidentified(outcome)
     write_registration(folder, outcome)
+    if inputs.bodies is not None:
+        write_articulated(folder, inputs.bodies, outcome, inputs.air_hu)
     drawings = {}
     for view in outcome.registration.views:
         say(f"drawing {view.name}")

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from ..geometry import Camera
-from ..images import LabelMap
+from ..images import LabelMap, box_around, grid_of
 from ..render import Density, render_labels
 
 _THIN_MM = 0.5  # rays that cross less of a structure than this do not count as inside it
@@ -21,6 +21,9 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
 
     Outlines are computed by us because Slicer projects along parallel lines and an X-ray does not.
     """
+    label_map = _cut_out(label_map, labels)
+    if label_map is None:
+        return {}
     density = Density(torch.ones(label_map.grid.array_shape), label_map.grid)
     # Whole blocks also at the far edges of an odd image.
     padded = replace(camera, size=tuple(n + -n % _COARSE for n in camera.size))
@@ -42,6 +45,14 @@ def structure_outlines(label_map: LabelMap, camera: Camera, labels: tuple[int, .
         if inside.any():
             outlines[label] = border(inside)
     return outlines
+
+
+def _cut_out(label_map: LabelMap, labels: tuple[int, ...]) -> LabelMap | None:
+    """The box of a label map that holds these labels; None if they have no voxel."""
+    box = box_around(np.isin(label_map.labels, labels), (1, 1, 1))
+    if box is None:
+        return None
+    return LabelMap(label_map.labels[box], grid_of(box, label_map.grid), label_map.names)
 
 
 def outlined_labels(segmentation: LabelMap) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Results as files: registration.json, transforms, pictures, DICOM, the report.
 
-It lies above `register` and `overlays` and below `cli`: the command line and the Slicer module write the same
-files by the same functions.
+It lies above `register`, `deform` and `overlays` and below `cli`: the command line and the Slicer module
+write the same files by the same functions.
 """
 
 from .card_page import card_page, write_card

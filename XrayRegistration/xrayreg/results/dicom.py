@@ -16,7 +16,7 @@ from ..images import (
     write_spatial_registration,
 )
 from ..register import RegisteredView, groups
-from ..render import Density, render
+from ..render import Density
 from .outcome import Outcome
 
 _MEET_MM = 0.1  # central rays this near to each other have one isocenter
@@ -115,7 +115,7 @@ def _write_view(
     carm, spacing = carm_for_dicom(view.camera, near), view.camera.pixel_spacing_mm
     rejected, standing = _standing(outcome)
     state = f"{rejected}{standing}. Research use only."
-    drr = render(density, view.camera).cpu().numpy()
+    drr = outcome.drr(view.camera, density)
     files = []
     for kind, image, mask, what in (
         ("xray", view.xray.line_integrals, view.xray.mask, "X-ray with the geometry of a "),

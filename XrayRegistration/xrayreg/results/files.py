@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..geometry import inverse
-from ..overlays import overlay_picture, picture_camera, view_drr
+from ..overlays import overlay_picture, picture_camera
 from ..register import RegisteredBody, RegisteredView
 from ..render import Density
 from .outcome import Outcome
@@ -67,11 +67,8 @@ def _write_affine(path: Path, matrix: np.ndarray) -> None:
 
 def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
     """Render and draw one view."""
-    if outcome.articulated is None:
-        drr = view_drr(density, view.xray, view.camera.camera_from_patient)
-    else:
-        drr = outcome.articulated.drr(picture_camera(view.camera)).cpu().numpy()
-    borders = outcome.overlay.borders(picture_camera(view.camera))
+    camera = picture_camera(view.camera)
+    drr, borders = outcome.drr(camera, density), outcome.overlay.borders(camera)
     title = f"{view.name}: registered ({outcome.standing})"
     spread = outcome.uncertainties[view.name].in_image
     canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread, borders)

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .. import __version__
+from ..deform import Blend
+from ..geometry import Camera
 from ..overlays import Overlay
 from ..register import Articulated, Confidence, PoseUncertainty, Registration
+from ..render import Density, render
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,12 @@ class Outcome:
     Attributes:
         confidence: of the worst rig.
         uncertainties: by view; views of one rig share theirs.
-        overlay: what is drawn on the X-rays; its markups are the plan.
+        overlay: what is drawn on the X-rays; its markups are the plan, where it is now.
         inputs: the "inputs" of registration.json: path and checksum of volume, xrays and segmentation.
         software: the "software" of registration.json.
         review: None until a person has decided.
         articulated: where the bodies are, if they were registered each by itself.
+        blend: the motion of everything, then.
         joints: pairs of bodies whose angle was asked for.
     """
 
@@ -44,7 +49,13 @@ class Outcome:
     software: dict
     review: Review | None = None
     articulated: Articulated | None = None
+    blend: Blend | None = None
     joints: tuple[tuple[str, str], ...] = ()
+
+    def drr(self, camera: Camera, density: Density) -> np.ndarray:
+        """[row, column] the DRR, with the bodies where they are; ``density`` is that of the whole volume."""
+        image = render(density, camera) if self.articulated is None else self.articulated.drr(camera)
+        return image.cpu().numpy()
 
     @property
     def standing(self) -> str:

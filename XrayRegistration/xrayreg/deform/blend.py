@@ -1,0 +1,69 @@
+"""A field as it is used: exact, and sampled for volumes and for other programs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..images import Grid, LabelMap, grid_of
+from .field import PolyrigidField
+from .folds import fold_count
+from .shapes import shapes_of
+from .warp import field_grid
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The motion of everything, blended from those of bodies.
+
+    Attributes:
+        motions: (4, 4) patient_from_rest of the bodies, by their labels.
+        displacements: [k, j, i, 3] ``rest_from_patient(x) - x`` on ``grid``, patient, mm.
+    """
+
+    field: PolyrigidField
+    motions: Mapping[tuple[int, ...], np.ndarray]
+    displacements: np.ndarray
+    grid: Grid
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is odd about it, in words."""
+        folds, points = fold_count(self.displacements, self.grid), self.displacements.size // 3
+        if not folds:
+            return ()
+        return (f"the blended field folds at {folds} of {points} points: bodies meet",)
+
+
+def blended(
+    segmentation: LabelMap,
+    bodies: Mapping[str, tuple[int, ...]],
+    motions: Sequence[np.ndarray],
+    around: Grid,
+    progress: Callable[[float], None] = lambda part: None,
+) -> Blend:
+    """The field of bodies of a segmentation, sampled in a volume's box.
+
+    Args:
+        bodies: labels by the body's name.
+        motions: (4, 4) patient_from_rest of each.
+        around: the volume's grid.
+        progress: called with the part that is done, 0 to 1; an exception it raises ends the work.
+
+    Raises:
+        InputError: for a body without voxels.
+    """
+    field = PolyrigidField(shapes_of(segmentation, bodies), np.stack(motions))
+    grid = field_grid(around)
+    by_labels = dict(zip(bodies.values(), motions, strict=True))
+    return Blend(field, by_labels, _sampled(field, grid, progress), grid)
+
+
+def _sampled(field: PolyrigidField, grid: Grid, progress: Callable[[float], None]) -> np.ndarray:
+    """Its displacements, slice by slice."""
+    columns, rows, slices = grid.size
+    done = []
+    for k in range(slices):
+        progress(k / slices)
+        done.append(field.displacements(grid_of((slice(k, k + 1), slice(0, rows), slice(0, columns)), grid)))
+    return np.concatenate(done)
