@@ -19,9 +19,14 @@ def blend_of(
     around: Grid,
     progress: Callable[[float], None] = lambda part: None,
 ) -> Blend:
-    """The motion of everything in a volume's box, from those of its bodies; ``progress`` as in `blended`."""
-    motions = [body.patient_from_rest for body in found.bodies]
-    return blended(bodies.segmentation, bodies.labels, motions, around, progress)
+    """The motion of everything in a volume's box, from those of its bodies; ``progress`` as in `blended`.
+
+    Bodies that were not found, so rejected, go with what is around them: wrong ones meet others, and fold.
+    """
+    kept = [body for body in found.bodies if body.verdict != "reject"] or found.bodies
+    labels = {body.name: bodies.labels[body.name] for body in kept}
+    blend = blended(bodies.segmentation, labels, [body.patient_from_rest for body in kept], around, progress)
+    return replace(blend, left_out=tuple(name for name in bodies.labels if name not in labels))
 
 
 def overlay_now(overlay: Overlay, found: Articulated, blend: Blend) -> Overlay:

@@ -19,20 +19,25 @@ class Blend:
     Attributes:
         motions: (4, 4) patient_from_rest of the bodies, by their labels.
         displacements: [k, j, i, 3] ``rest_from_patient(x) - x`` on ``grid``, patient, mm.
+        left_out: names of bodies that go with what is around them.
     """
 
     field: PolyrigidField
     motions: Mapping[tuple[int, ...], np.ndarray]
     displacements: np.ndarray
     grid: Grid
+    left_out: tuple[str, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What is odd about it, in words."""
-        folds, points = fold_count(self.displacements, self.grid), self.displacements.size // 3
-        if not folds:
-            return ()
-        return (f"the blended field folds at {folds} of {points} points: bodies meet",)
+        said = []
+        if self.left_out:
+            said.append(f"not found, so moved with what is around them: {', '.join(self.left_out)}")
+        if folds := fold_count(self.displacements, self.grid):
+            points = self.displacements.size // 3
+            said.append(f"the blended field folds at {folds} of {points} points: bodies meet")
+        return tuple(said)
 
 
 def blended(
