@@ -269,6 +269,20 @@ def test_a_body_far_off_is_found_by_searching_for_it(parts, truth):
     assert max(errors_mm(parts, stuck.motions, truth)) > 2  # or the search was not needed
 
 
+def test_what_is_off_as_a_whole_is_found_from_beside(parts, truth):
+    xrays = xrays_of(parts, truth, (0, 70))
+    down = xrays[0].camera.camera_from_patient[1, :3]
+    start = Posture(translation(30 * down) @ truth, np.eye(4)[None])
+    links = neighbours(parts.bodies, near_mm=60)
+    stages = (replace(STAGES[0], link_weight=3e-2), STAGES[1])
+    beside = (replace(stages[0], beside_mm=20.0), STAGES[1])
+    stuck, found = (
+        last(refine_bodies(parts, xrays, start, links, each)).posture.motions for each in (stages, beside)
+    )
+    assert max(errors_mm(parts, found, truth)) < 1.0
+    assert max(errors_mm(parts, stuck, truth)) > 3  # or beginning there was not needed
+
+
 def test_where_few_are_free_the_others_stay(parts, truth):
     xrays = xrays_of(parts, truth, (0, 70))
     posture = replace(at_rest(parts), shifts=np.zeros((len(parts.tissue), 3)))
