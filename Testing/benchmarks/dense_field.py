@@ -6,7 +6,7 @@ of the bodies. Coarse to fine from the rigid pose: control points 80, 40 and 24 
 192 pixels across, voxels of 6, 4 and 3 mm.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from xrayreg.images import Grid, Xray
 from xrayreg.render import Density, render
 from xrayreg.similarity import Comparison, Term
 
-SMOOTHNESS = 0.02  # of the mean squared bending of the control grid against the mean similarity
+SMOOTHNESS = 0.3  # of the mean squared bending of the control grid against the mean similarity
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Scale:
     voxel_mm: float
     iterations: int
     rate_mm: float
-    terms: tuple[Term, ...] = (Term(True, 24),)
+    terms: tuple[Term, ...] = (Term(False, 24), Term(True, 24))
 
 
 SCALES = (
-    Scale(80.0, 64, 6.0, 120, 1.5, (Term(True, 16),)),
+    Scale(80.0, 64, 6.0, 120, 1.5, (Term(False, 32), Term(True, 32))),
     Scale(40.0, 96, 4.0, 120, 1.0),
-    Scale(24.0, 192, 3.0, 100, 0.5, (Term(False, 24), Term(True, 24))),
+    Scale(24.0, 192, 3.0, 100, 0.5),
 )
 
 
@@ -86,18 +86,25 @@ def register_dense(
     xrays: Sequence[Xray],
     smoothness: float = SMOOTHNESS,
     scales: Sequence[Scale] = SCALES,
+    start: Callable[[Grid], np.ndarray] | None = None,
 ) -> DenseField:
     """The displacement field that makes the CT look like the X-rays.
 
     Args:
         xrays: their cameras hold the pose of the patient as a whole, as registered rigidly.
+        start: [k, j, i, 3] displacements, mm, at the points of a grid; none of any if not given.
     """
     field = None
     for scale in scales:
         coarse = density.to_spacing(scale.voxel_mm)
         grid = _control_grid(coarse.grid, scale.control_mm)
-        start = torch.zeros(*grid.array_shape, 3) if field is None else _fitted(field, grid)
-        field = DenseField(_refined(coarse, xrays, start, grid, scale, smoothness), grid)
+        if field is not None:
+            values = _on_voxels(field.control, field.grid, grid)
+        elif start is not None:
+            values = torch.from_numpy(start(grid).astype(np.float32))
+        else:
+            values = torch.zeros(*grid.array_shape, 3)
+        field = DenseField(_refined(coarse, xrays, _fitted(values, grid), grid, scale, smoothness), grid)
     return field
 
 
@@ -183,9 +190,12 @@ def _unit_places(grid: Grid) -> torch.Tensor:
     return torch.stack(torch.meshgrid(*sides, indexing="ij")[::-1], dim=-1)
 
 
-def _fitted(field: DenseField, grid: Grid) -> torch.Tensor:
-    """Control displacements on a finer grid that give about the same field: its values, smooth as it is."""
-    return _on_voxels(field.control, field.grid, grid)
+def _fitted(values: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """The control displacements of the spline that takes these values at the control points, nearly."""
+    control = values
+    for _ in range(8):
+        control = control + values - _on_voxels(control, grid, grid)
+    return control
 
 
 def bent_mm(rest: np.ndarray, now: np.ndarray) -> float:

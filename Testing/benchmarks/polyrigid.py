@@ -7,7 +7,8 @@ The cases are those of `polyrigid_cases.py`. The start is the rigid registration
 place of the remainder turned and shifted a little, as a C-arm's tags would give it. OUT.jsonl gets a row per
 body, OUT.txt the table: bodies seen in every view, and those of them that are accepted. With --dense a field
 that knows nothing of bodies (`dense_field.py`) stands beside: how far it leaves each body off, how far it
-bends them (root mean square distance from the nearest rigid motion), and where it folds.
+bends them (root mean square distance from the nearest rigid motion), and where it folds; once from the rigid
+pose, and once, at its finest scale, from where the bodies were found (`from_bodies`).
 """
 
 import argparse
@@ -19,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from dense_field import SMOOTHNESS, DenseField, bent_mm, register_dense
+from dense_field import SCALES, SMOOTHNESS, DenseField, bent_mm, register_dense
 from polyrigid_cases import Chest, chest, motions, moved_chest, views
 from xrayreg.deform import PolyrigidField, field_grid, fold_count, shapes_of
 from xrayreg.geometry import about, apply, inverse
@@ -102,15 +103,18 @@ def measured(case: Chest, seed: int, options: argparse.Namespace) -> list[dict]:
         field = PolyrigidField(shapes, np.stack([each.patient_from_rest for each in found.bodies]))
         _add_field(rows, "polyrigid", field, case, found.bodies)
     if options.dense:
-        begun = time.perf_counter()
-        dense = register_dense(Density.from_volume(case.volume), placed, options.smoothness)
-        dense_s = time.perf_counter() - begun
-        _add_field(rows, "dense", dense, case, found.bodies)
         off = inverse(at_truth[0].camera.camera_from_patient) @ placed[0].camera.camera_from_patient
-        for row, each in zip(rows, found.bodies, strict=True):
-            now = apply(truth[each.name], each.body.points)
-            row["dense_mm"] = _mean(apply(off, dense.patient_from_rest(each.body.points)), now)
-            row["dense_s"] = dense_s
+        density = Density.from_volume(case.volume)
+        for how, start in (("dense", None), ("from_bodies", field.displacements)):
+            begun = time.perf_counter()
+            scales = SCALES if start is None else SCALES[-1:]
+            dense = register_dense(density, placed, options.smoothness, scales, start)
+            seconds = time.perf_counter() - begun
+            _add_field(rows, how, dense, case, found.bodies)
+            for row, each in zip(rows, found.bodies, strict=True):
+                now = apply(truth[each.name], each.body.points)
+                row[f"{how}_mm"] = _mean(apply(off, dense.patient_from_rest(each.body.points)), now)
+                row[f"{how}_s"] = seconds
     return rows
 
 
@@ -142,9 +146,11 @@ def line_of(name: str, rows: list[dict]) -> str:
         f"  rigid {np.median([r['rigid_s'] for r in rows]):.0f} s, bodies "
         f"{np.median([r['bodies_s'] for r in rows]):.0f} s, at most {max(r['peak_mb'] for r in rows):.0f} MB"
     )
-    if "dense_mm" in rows[0]:
-        text += f"\n  {_spread('dense', seen, 'dense_mm')}, {np.median([r['dense_s'] for r in rows]):.0f} s"
-    for how in ("polyrigid", "dense"):
+    for how in ("dense", "from_bodies"):
+        if f"{how}_mm" in rows[0]:
+            seconds = np.median([row[f"{how}_s"] for row in rows])
+            text += f"\n  {_spread(how, seen, f'{how}_mm')}, {seconds:.0f} s"
+    for how in ("polyrigid", "dense", "from_bodies"):
         if f"{how}_bent_mm" in rows[0]:
             bent = [row[f"{how}_bent_mm"] for row in seen]
             folds = sum({row["seed"]: row[f"{how}_folds"] for row in rows}.values())
