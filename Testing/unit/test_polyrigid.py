@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from xrayreg.errors import InputError
-from xrayreg.geometry import CArm, about, apply, exp_se3, inverse, rotation_angle_deg
+from xrayreg.geometry import CArm, about, apply, exp_se3, inverse, rotation_angle_deg, translation
 from xrayreg.images import Grid, LabelMap, Volume, Xray
 from xrayreg.register import (
     BodyUncertainty,
@@ -25,9 +25,10 @@ from xrayreg.register import (
     register_bodies,
     taken_apart,
 )
+from xrayreg.register.bodies import Parts, together
 from xrayreg.register.joint_problem import JointProblem, composite
 from xrayreg.register.levels import Level
-from xrayreg.register.links import cost_of
+from xrayreg.register.links import beyond, cost_of
 from xrayreg.render import Density, render
 from xrayreg.similarity import Term
 
@@ -181,6 +182,53 @@ def test_gradients_are_those_of_finite_differences(parts, truth, rigs):
         assert -here.gradient @ direction == pytest.approx((ends[0] - ends[1]) / 0.1, rel=0.1, abs=1e-4)
 
 
+def test_gradients_by_the_tissues_shifts_are_those_of_finite_differences(parts, truth):
+    count = len(parts.tissue.cells)
+    rng = np.random.default_rng(0)
+    posture = replace(at_rest(parts), shifts=rng.normal(0, 2, (count, 3)))
+    level = replace(COARSE, terms=(Term(False, 24),))
+    xrays = xrays_of(parts, truth, (0, 60))
+    problem = JointProblem(parts, xrays, [0, 0], posture, level, tissue=True)
+    here, still = problem.at(posture), np.zeros((3, 6))
+    assert len(here.gradient) == 6 * 3 + 3 * count
+    for _ in range(4):
+        shift = rng.normal(0, 1, (count, 3))
+        ends = [
+            problem.similarity(posture.stepped(problem.centres(posture), still, sign * 0.05 * shift))
+            for sign in (1, -1)
+        ]
+        assert -here.gradient[18:] @ shift.ravel() == pytest.approx(
+            (ends[0] - ends[1]) / 0.1, rel=0.1, abs=1e-5
+        )
+    there = replace(posture, shifts=posture.shifts + shift)
+    anew = JointProblem(parts, xrays, [0, 0], there, level)
+    assert problem.similarity(there) == pytest.approx(anew.similarity(there), abs=2e-3)
+
+
+def test_tissue_that_moves_by_itself_is_followed(scan, truth):
+    """Lumps in it, as dense as bone, would else draw the bones along."""
+    volume, segmentation = scan
+    k, j, i = np.indices(volume.hu.shape)
+    lumps = 400 * np.maximum(0, np.sin(i / 3.0) * np.sin(j / 3.5) * np.sin(k / 4.0)) * (volume.hu == 40)
+    parts = taken_apart(
+        replace(volume, hu=volume.hu + lumps.astype(np.float32)), segmentation, body_labels(segmentation)
+    )
+    cells = len(parts.tissue.cells)
+    shifts = np.array([6.0, -5, 5]) + np.random.default_rng(2).normal(0, 2, (cells, 3))
+    xrays = xrays_of(parts.with_tissue(shifts), truth, (0, 70))
+    free = tuple(replace(stage, tissue=True) for stage in STAGES)
+    held, followed = (
+        errors_mm(
+            parts,
+            last(refine_bodies(parts, xrays, at_rest(parts), stages=stages)).posture.motions,
+            truth,
+        )
+        for stages in (STAGES, free)
+    )
+    assert max(followed) < 0.5
+    assert np.mean(held) > 2 * np.mean(followed)
+
+
 def test_views_of_one_rig_find_every_body(parts, truth):
     xrays = xrays_of(parts, truth, (0, 70))
     states = list(refine_bodies(parts, xrays, at_rest(parts), stages=STAGES))
@@ -289,6 +337,45 @@ def test_links_join_what_lies_near(parts):
     assert {(link.a, link.b) for link in links} == {(1, 2)}
     assert links[0].rotation_deg == 4.0
     assert neighbours(parts.bodies, near_mm=1) == ()
+
+
+def test_shoulder_blades_have_no_joint_with_ribs(parts):
+    _, tibia, patella = parts.bodies
+    named = [replace(tibia, name="scapula_left"), replace(patella, name="rib_left_4")]
+    assert neighbours(named, near_mm=30) == ()
+    assert len(neighbours([named[0], patella], near_mm=30)) == 1
+
+
+def test_what_hangs_on_a_body():
+    """A trunk 0-1-2-3, an arm 4-5-6 on 1, and 7 by itself."""
+    links = [Link(a, b, np.zeros(3)) for a, b in [(0, 1), (1, 2), (2, 3), (1, 4), (4, 5), (5, 6)]]
+    assert beyond(links, 8, 4) == (5, 6)
+    assert beyond(links, 8, 5) == (6,)
+    assert beyond(links, 8, 6) == ()
+    assert beyond(links, 8, 7) == ()
+    assert beyond(links, 8, 1) == (0, 2, 3)  # the arm is the longer part
+    assert beyond([*links, Link(6, 3, np.zeros(3))], 8, 5) == ()  # a ring
+
+
+def test_bodies_together_are_where_the_first_one_sees_them(parts, truth):
+    whole = together(parts.bodies[:2], truth[:2])
+    view = camera(20.0)
+    drawn = render(whole, view.moved(view.camera_from_patient @ truth[0]))
+    apart = composite(Parts(parts.bodies[:2], None), view, truth[:2])
+    assert (drawn - apart).abs().mean() < 0.02 * apart.max()
+    assert float(drawn.sum()) == pytest.approx(float(apart.sum()), rel=0.01)
+
+
+def test_a_link_that_is_far_off_gives_way():
+    """c = 3: r = 30 costs 4.5 log(101), not 450; at r = 0.3 it is half of r^2."""
+    links = (Link(0, 1, np.zeros(3), translation_mm=1.0),)
+
+    def cost(mm):
+        posture = Posture(np.stack([np.eye(4), translation(np.array([mm, 0, 0]))]), np.eye(4)[None])
+        return cost_of(links, posture, np.zeros((2, 3))).value
+
+    assert cost(30.0) == pytest.approx(4.5 * np.log(101), rel=1e-6)
+    assert cost(0.3) == pytest.approx(0.045, rel=0.01)
 
 
 def test_a_link_costs_what_bodies_move_apart(parts):

@@ -82,7 +82,7 @@ class Articulated:
     """All bodies.
 
     Attributes:
-        parts: the bodies at rest, and what is no body.
+        parts: the bodies at rest, and what is no body, where it was found.
         remainder: (4, 4) the motion of that as a whole; the identity without a reference.
         cameras: of the views, where they were found.
         similarities: (V,) of the views.
@@ -140,7 +140,7 @@ def register_bodies(
             held @ motion,
             uncertainties[number],
             state.leads.get(number, 1.0),
-            float(np.mean(alike - problem.similarities(posture, skip=number))),
+            float(np.mean(alike - problem.similarities(posture, skip=[number]))),
         )
         for number, (body, motion) in enumerate(zip(parts.bodies, posture.motions, strict=True))
     )
@@ -148,7 +148,7 @@ def register_bodies(
         xray.camera.moved(nearest_rigid(xray.camera.camera_from_patient @ posture.rigs[rig] @ inverse(held)))
         for xray, rig in zip(xrays, rig_of, strict=True)
     )
-    return Articulated(bodies, parts, held, cameras, alike)
+    return Articulated(bodies, parts.with_tissue(posture.shifts), held, cameras, alike)
 
 
 def confidence_in_bodies(found: Articulated) -> Confidence:

@@ -10,7 +10,7 @@ import SimpleITK
 import torch
 
 from ..errors import InputError
-from ..geometry import Camera, apply
+from ..geometry import Camera, apply, inverse
 from ..images import (
     Box,
     Grid,
@@ -22,12 +22,14 @@ from ..images import (
     resample_labels,
 )
 from ..render import Density, render
+from .tissue import Tissue, cells_of
 
 TISSUE_HU = 40.0
 """Of soft tissue, which closes the gap where a bone has gone, and gives way where it comes."""
 
 _RIM_MM = 2.0  # around a label: partial volume, and bone that the segmentation missed
 _REST_MM = 2.0  # soft tissue casts no sharp shadows
+_TOGETHER_MM = 3.0
 _POINTS = 300
 _LEAST_VOXELS = 8
 
@@ -71,11 +73,17 @@ class Parts:
     """A volume taken apart; the bodies at rest and the remainder add up to the whole.
 
     Attributes:
-        rest: what stays where the volume as a whole is, averaged; None if there is nothing else.
+        rest: what is no body, averaged; None if there is nothing else.
+        tissue: the same at rest, in cells that may be shifted each; None holds it still.
     """
 
     bodies: tuple[Body, ...]
     rest: Density | None
+    tissue: Tissue | None = None
+
+    def with_tissue(self, shifts: np.ndarray) -> "Parts":
+        """With the remainder's cells shifted by (T, 3), patient, mm."""
+        return replace(self, rest=self.tissue.moved(shifts)) if np.any(shifts) else self
 
     def still(self, camera: Camera) -> torch.Tensor:
         """[row, column] the DRR of the remainder alone."""
@@ -185,13 +193,42 @@ def taken_apart(
     if not values.any():
         return Parts(tuple(made), None)
     remainder = Density.from_volume(replace(volume, hu=rest), air_hu).to_spacing(_REST_MM)
-    return Parts(tuple(made), remainder)
+    return Parts(tuple(made), remainder, cells_of(remainder))
 
 
 def body_of(name: str, density: Density) -> Body:
     """A body that has a volume to itself."""
     dense = (density.values > 0.5 * float(density.values.max())).cpu().numpy()
     return Body(name, (), (density,), density, _points_in(dense, density.grid))
+
+
+def together(bodies: Sequence[Body], motions: Sequence[np.ndarray]) -> Density:
+    """Several bodies in one volume, where they are as the first one sees it from its rest; to look for them.
+
+    Args:
+        motions: (4, 4) of each.
+    """
+    back = inverse(motions[0])
+    first_from_rest = [back @ motion for motion in motions]
+    corners = [
+        apply(m, body.whole.grid.corners_patient) for m, body in zip(first_from_rest, bodies, strict=True)
+    ]
+    low, high = np.concatenate(corners).min(axis=0), np.concatenate(corners).max(axis=0)
+    affine = np.diag([_TOGETHER_MM] * 3 + [1.0])
+    affine[:3, 3] = low
+    grid = Grid(tuple(int(n) for n in np.ceil((high - low) / _TOGETHER_MM)), affine)
+    k, j, i = np.indices(grid.array_shape)
+    points = apply(affine, np.stack([i, j, k], axis=-1).astype(float))
+    values = bodies[0].whole.values.new_zeros(grid.array_shape)
+    for moved, body in zip(first_from_rest, bodies, strict=True):
+        whole = body.whole
+        index = apply(whole.grid.index_from_patient @ inverse(moved), points)
+        at = 2 * index / (np.array(whole.grid.size) - 1) - 1  # as grid_sample wants it
+        sampled = torch.nn.functional.grid_sample(
+            whole.values[None, None], torch.as_tensor(at[None]).to(whole.values), align_corners=True
+        )
+        values += sampled[0, 0]
+    return Density(values, grid)
 
 
 def _cut(mask: np.ndarray, grid: Grid) -> tuple[Box, Grid, np.ndarray] | None:

@@ -1,7 +1,7 @@
 """The least-squares problem of many bodies in many views: their DRRs add up to the X-ray's."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 
 from ..geometry import Camera, about, adjoint, apply, translation
 from ..images import Xray
-from ..render import render, render_with_pose_jacobian
+from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import JointEquations, Window
 from .bodies import Body, Parts
 from .levels import Level, LevelView, prepare_joint_view
@@ -24,18 +24,23 @@ class Posture:
     Attributes:
         motions: (K, 4, 4) of each body since the preoperative scan, patient frame, mm.
         rigs: (R, 4, 4) of the whole patient, remainder and all, since the start pose of each rig.
+        shifts: (T, 3) of the cells of soft tissue since the preoperative scan, patient frame, mm.
     """
 
     motions: np.ndarray
     rigs: np.ndarray
+    shifts: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
-    def stepped(self, centres: np.ndarray, step: np.ndarray) -> "Posture":
-        """With twists (K + R - 1, 6): of the bodies about ``centres``, then of all rigs but the first."""
+    def stepped(self, centres: np.ndarray, step: np.ndarray, shift: np.ndarray | float = 0.0) -> "Posture":
+        """With twists (K + R - 1, 6): of the bodies about ``centres``, then of all rigs but the first.
+
+        And with cells of tissue shifted by (T, 3), mm.
+        """
         count = len(self.motions)
         motions = [about(c, t) @ m for c, t, m in zip(centres, step, self.motions, strict=False)]
         middle = centres.mean(axis=0)
         rigs = [about(middle, t) @ r for t, r in zip(step[count:], self.rigs[1:], strict=True)]
-        return Posture(np.stack(motions), np.stack([self.rigs[0], *rigs]))
+        return Posture(np.stack(motions), np.stack([self.rigs[0], *rigs]), self.shifts + shift)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class JointView:
 
 @dataclass(frozen=True)
 class JointEvaluation:
-    """The problem at a posture, linearised by n = 6 (K + R - 1) unknowns, as `Posture.stepped` takes them.
+    """The problem at a posture, linearised by n unknowns as `Posture.stepped` takes them.
+
+    6 for each body and each rig but the first; then, if tissue moves, 3 for each of its cells.
 
     Attributes:
         similarity: weighted mean over the views.
@@ -68,6 +75,21 @@ class JointEvaluation:
     views: tuple[JointView, ...]
 
 
+@dataclass(frozen=True)
+class _Still:
+    """The remainder in one view, as long as the rig stays where it is.
+
+    Attributes:
+        motion: (4, 4) of the rig.
+        image: [row, column] the DRR.
+        by_tissue: [row, column, 3 T] its derivative, or None.
+    """
+
+    motion: np.ndarray
+    image: torch.Tensor
+    by_tissue: torch.Tensor | None
+
+
 class JointProblem:
     """The X-rays at one level.
 
@@ -75,18 +97,33 @@ class JointProblem:
         xrays: their cameras hold the start poses of the patient as a whole.
         rig_of: the number of each X-ray's rig, from 0.
         posture: about where the bodies are; the X-rays are cropped to that.
+        tissue: whether the cells of soft tissue move too; else they stay where ``posture`` has them. Their
+            DRRs change linearly, from there on.
+
+    Attributes:
+        parts: with the tissue where ``posture`` has it.
+        smoothness: (T, T) precision of the shifts of the cells that move.
     """
 
     def __init__(
-        self, parts: Parts, xrays: Sequence[Xray], rig_of: Sequence[int], posture: Posture, level: Level
+        self,
+        parts: Parts,
+        xrays: Sequence[Xray],
+        rig_of: Sequence[int],
+        posture: Posture,
+        level: Level,
+        tissue: bool = False,
     ):
-        self.parts, self._rig_of = parts, tuple(rig_of)
+        self.parts, self._rig_of = parts.with_tissue(posture.shifts), tuple(rig_of)
+        moving = tissue and parts.tissue is not None
+        self.smoothness = parts.tissue.smoothness if moving else np.zeros((0, 0))
+        self._shifts = posture.shifts
         like = parts.bodies[0].pieces[0].values
         self.views: tuple[LevelView, ...] = tuple(
             prepare_joint_view(xray, self._corners(posture, rig), like, level)
             for xray, rig in zip(xrays, rig_of, strict=True)
         )
-        self._still: dict[int, tuple[np.ndarray, torch.Tensor]] = {}
+        self._still: dict[int, _Still] = {}
 
     def _corners(self, posture: Posture, rig: int) -> np.ndarray:
         return np.concatenate(
@@ -113,7 +150,7 @@ class JointProblem:
 
     def at(self, posture: Posture) -> JointEvaluation:
         """Linearised."""
-        count = 6 * (len(posture.motions) + len(posture.rigs) - 1)
+        count = 6 * (len(posture.motions) + len(posture.rigs) - 1) + 3 * len(self.smoothness)
         similarity, hessian, gradient, views = 0.0, np.zeros((count, count)), np.zeros(count), []
         for number in range(len(self.views)):
             view = self._view(number, posture)
@@ -128,25 +165,25 @@ class JointProblem:
         """Mean over the views; cheaper than `at`."""
         return float(np.mean(self.similarities(posture)))
 
-    def similarities(self, posture: Posture, skip: int | None = None) -> np.ndarray:
-        """(V,) of the views, maybe as if one of the bodies were not there."""
-        result = []
-        for number, view in enumerate(self.views):
-            camera = view.camera.moved(self.pose(number, posture))
-            image = composite(self.parts, camera, posture.motions, skip)
-            result.append(float(view.comparison.similarity(image)))
-        return np.array(result)
+    def similarities(self, posture: Posture, skip: Collection[int] = ()) -> np.ndarray:
+        """(V,) of the views, maybe as if some of the bodies were not there."""
+        images = (self._image(number, posture, skip) for number in range(len(self.views)))
+        alike = (view.comparison.similarity(image) for view, image in zip(self.views, images, strict=True))
+        return np.array([float(each) for each in alike])
 
-    def with_one_elsewhere(self, posture: Posture, body: int) -> Callable[[np.ndarray], float]:
-        """The similarity as a function of one body's motion (4, 4), the others where they are."""
+    def with_some_elsewhere(
+        self, posture: Posture, numbers: Collection[int]
+    ) -> Callable[[np.ndarray], float]:
+        """The similarity as a function of motions (K, 4, 4) that differ from the posture's in some bodies."""
         cameras = [view.camera.moved(self.pose(n, posture)) for n, view in enumerate(self.views)]
-        behind = [composite(self.parts, camera, posture.motions, skip=body) for camera in cameras]
+        behind = [self._image(number, posture, skip=numbers) for number in range(len(self.views))]
 
-        def similarity(motion: np.ndarray) -> float:
+        def similarity(motions: np.ndarray) -> float:
             total = 0.0
             for view, camera, others in zip(self.views, cameras, behind, strict=True):
                 image = others.clone()
-                _add(image, self.parts.bodies[body], camera, motion)
+                for number in numbers:
+                    _add(image, self.parts.bodies[number], camera, motions[number])
                 total += float(view.comparison.similarity(image))
             return total / len(self.views)
 
@@ -155,14 +192,18 @@ class JointProblem:
     def pose(self, number: int, posture: Posture) -> np.ndarray:
         return self.views[number].camera.camera_from_patient @ posture.rigs[self._rig_of[number]]
 
+    def _image(self, number: int, posture: Posture, skip: Collection[int]) -> torch.Tensor:
+        camera = self.views[number].camera.moved(self.pose(number, posture))
+        return _with_bodies(self._remainder(number, posture), self.parts, camera, posture.motions, skip)
+
     def _view(self, number: int, posture: Posture) -> JointView:
         view, rig, pose = self.views[number], self._rig_of[number], self.pose(number, posture)
         centres = self.centres(posture)
-        image = self._remainder(number, posture).clone()
+        image = self._remainder(number, posture)
         by_rig = self._by_rig(number, pose) if rig else None
         windows, unknowns = [], []
         for body_number, body in enumerate(self.parts.bodies):
-            seen = list(_seen(body, view.camera, pose @ posture.motions[body_number]))
+            seen = list(_seen(body.pieces, view.camera, pose @ posture.motions[body_number]))
             if not seen:
                 continue
             by_body = _turn(pose, centres[body_number], image)
@@ -179,17 +220,37 @@ class JointProblem:
         if by_rig is not None:
             merged.append(Window((0, 0), by_rig @ _turn(pose, centres.mean(axis=0), image)))
             unknowns.append(6 * (len(centres) + rig - 1) + np.arange(6))
+        if len(self.smoothness):
+            by_tissue = self._still[number].by_tissue
+            merged.append(Window((0, 0), by_tissue))
+            unknowns.append(6 * (len(centres) + len(posture.rigs) - 1) + np.arange(by_tissue.shape[-1]))
         equations = view.comparison.joint_equations(image, merged)
         return JointView(equations, np.concatenate(unknowns) if unknowns else np.zeros(0, int), image)
 
     def _remainder(self, number: int, posture: Posture) -> torch.Tensor:
-        """[row, column] the DRR of what is no body; remembered as long as the rig stays where it is."""
-        view, motion = self.views[number], posture.rigs[self._rig_of[number]]
-        before, image = self._still.get(number, (None, None))
-        if before is None or not np.array_equal(before, motion):
-            image = self.parts.still(view.camera.moved(self.pose(number, posture)))
-            self._still[number] = (motion, image)
-        return image
+        """[row, column] the DRR of what is no body; a copy."""
+        motion = posture.rigs[self._rig_of[number]]
+        still = self._still.get(number)
+        if still is None or not np.array_equal(still.motion, motion):
+            camera = self.views[number].camera.moved(self.pose(number, posture))
+            by_tissue = self._by_tissue(camera) if len(self.smoothness) else None
+            still = self._still[number] = _Still(motion, self.parts.still(camera), by_tissue)
+        if still.by_tissue is None:
+            return still.image.clone()
+        return still.image + still.by_tissue @ torch.as_tensor((posture.shifts - self._shifts).ravel()).to(
+            still.image
+        )
+
+    def _by_tissue(self, camera: Camera) -> torch.Tensor:
+        """[row, column, 3 T] the derivative of the remainder's DRR by the shifts of its cells."""
+        cells = self.parts.tissue.cells
+        image = cells[0].values.new_zeros(*camera.size[::-1], len(cells), 3)
+        turn = torch.as_tensor(camera.camera_from_patient[:3, :3]).to(image)
+        for number, (cell, shift) in enumerate(zip(cells, self._shifts, strict=True)):
+            for first, part, piece in _seen((cell,), camera, camera.camera_from_patient @ translation(shift)):
+                _, jacobian = render_with_pose_jacobian(piece, part)
+                _part(image, first, part)[..., number, :] = jacobian[..., 3:] @ turn
+        return image.flatten(-2)
 
     def _by_rig(self, number: int, pose: np.ndarray) -> torch.Tensor:
         """[row, column, 6] the derivative of the remainder's DRR by a twist left of the camera's pose."""
@@ -201,24 +262,30 @@ class JointProblem:
 
 
 def composite(
-    parts: Parts, camera: Camera, motions: Sequence[np.ndarray], skip: int | None = None
+    parts: Parts, camera: Camera, motions: Sequence[np.ndarray], skip: Collection[int] = ()
 ) -> torch.Tensor:
     """[row, column] the DRR of a patient whose bodies have moved.
 
     Args:
         camera: at the pose of the patient as a whole.
         motions: (4, 4) of each body.
-        skip: the number of a body that is left out.
+        skip: the numbers of bodies that are left out.
     """
-    image = parts.still(camera)
+    return _with_bodies(parts.still(camera), parts, camera, motions, skip)
+
+
+def _with_bodies(
+    image: torch.Tensor, parts: Parts, camera: Camera, motions: Sequence[np.ndarray], skip: Collection[int]
+) -> torch.Tensor:
+    """The bodies' DRRs added to an image."""
     for number, (body, motion) in enumerate(zip(parts.bodies, motions, strict=True)):
-        if number != skip:
+        if number not in skip:
             _add(image, body, camera, motion)
     return image
 
 
 def _add(image: torch.Tensor, body: Body, camera: Camera, motion: np.ndarray) -> None:
-    for first, part, piece in _seen(body, camera, camera.camera_from_patient @ motion):
+    for first, part, piece in _seen(body.pieces, camera, camera.camera_from_patient @ motion):
         _part(image, first, part).add_(render(piece, part))
 
 
@@ -230,10 +297,10 @@ def _turn(pose: np.ndarray, centre: np.ndarray, like: torch.Tensor) -> torch.Ten
     return torch.as_tensor(adjoint(pose @ translation(centre))).to(like)
 
 
-def _seen(body: Body, camera: Camera, camera_from_rest: np.ndarray):
+def _seen(pieces: Sequence[Density], camera: Camera, camera_from_rest: np.ndarray):
     """First pixel (column, row), the camera of the part of the image that holds it, and density, by piece."""
     moved = camera.moved(camera_from_rest)
-    for piece in body.pieces:
+    for piece in pieces:
         at = moved.project(piece.grid.corners_patient)
         if np.isnan(at).all():
             continue

@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from ..geometry import about, inverse, log_se3, translation
+from ..geometry import about, apply, inverse, log_se3, translation
 from .bodies import Body
 from .joint_problem import Posture
 
 _EPSILON = 1e-5
-_NEAR_MM = 8.0  # bodies this near to each other are neighbours
+_NEAR_MM = 10.0  # bodies this near to each other are neighbours
+_POINTS = 1000  # of each body, among which the nearest are looked for
+# What lies on each other, with muscles between, and slides: no joint. Parts of names.
+_SLIDING = (("scapula", "rib"), ("humerus", "rib"))
+_LOOSE = 3.0  # standard deviations, all axes together, from which on a link gives way
 
 
 @dataclass(frozen=True)
@@ -48,20 +53,62 @@ class Link:
 def neighbours(bodies: Sequence[Body], near_mm: float = _NEAR_MM, **widths: float) -> tuple[Link, ...]:
     """A link between any two bodies that come near each other at rest, where they are nearest: a joint.
 
-    Bones turn in their joints more than they come apart there.
+    Bones turn in their joints more than they come apart there. Shoulder blades and arms have none with ribs.
 
     Args:
         widths: of `Link`.
     """
-    links = []
+    links, voxels = [], [_voxels(body) for body in bodies]
     for a, one in enumerate(bodies):
         for b in range(a + 1, len(bodies)):
-            apart = np.linalg.norm(one.points[:, None] - bodies[b].points[None], axis=2)
-            if apart.min() > near_mm:
+            if _slide(one.name, bodies[b].name):
                 continue
-            i, j = np.unravel_index(np.argmin(apart), apart.shape)
-            links.append(Link(a, b, (one.points[i] + bodies[b].points[j]) / 2, **widths))
+            here, there = _facing(voxels[a], voxels[b], near_mm), _facing(voxels[b], voxels[a], near_mm)
+            if not len(here) or not len(there):
+                continue
+            apart = torch.cdist(torch.from_numpy(here), torch.from_numpy(there))
+            i, j = divmod(int(apart.argmin()), len(there))
+            if apart[i, j] <= near_mm:
+                links.append(Link(a, b, (here[i] + there[j]) / 2, **widths))
     return tuple(links)
+
+
+def beyond(links: Sequence[Link], count: int, number: int) -> tuple[int, ...]:
+    """The bodies that hang on this one of ``count``: without it no links join them to most of the others."""
+    parts, left = [], set(range(count)) - {number}
+    beside = {link.b if link.a == number else link.a for link in links if number in (link.a, link.b)}
+    for first in sorted(beside):
+        if first not in left:
+            continue
+        found, new = set(), {first}
+        while new:
+            found |= new
+            ends = {end for link in links for end in (link.a, link.b) if {link.a, link.b} & new}
+            new = (ends & left) - found
+        left -= found
+        parts.append(found)
+    trunk = max(parts, key=len, default=None)
+    return tuple(sorted(each for part in parts if part is not trunk for each in part))
+
+
+def _slide(one: str, other: str) -> bool:
+    return any((a in one and b in other) or (a in other and b in one) for a, b in _SLIDING)
+
+
+def _voxels(body: Body) -> np.ndarray:
+    """(n, 3) of its attenuation, patient, mm."""
+    found = []
+    for piece in body.pieces:
+        k, j, i = torch.nonzero(piece.values > 0).cpu().numpy().T
+        found.append(apply(piece.grid.patient_from_index, np.stack([i, j, k], axis=-1).astype(float)))
+    return np.concatenate(found)
+
+
+def _facing(points: np.ndarray, others: np.ndarray, near_mm: float) -> np.ndarray:
+    """Some of the points: of those no farther than this from the box of the others."""
+    low, high = others.min(axis=0) - near_mm, others.max(axis=0) + near_mm
+    near = points[((points >= low) & (points <= high)).all(axis=1)]
+    return near[np.random.default_rng(0).permutation(len(near))[:_POINTS]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +121,9 @@ class Cost:
 
 
 def cost_of(links: Sequence[Link], posture: Posture, centres: np.ndarray) -> Cost:
-    """Half the sum of squared residuals, by Gauss and Newton.
+    """Of each link c^2 / 2 log(1 + r^2 / c^2), r^2 its squared residuals' sum (Cauchy), by Gauss-Newton.
+
+    Half of r^2 while it is small; a link that is wrong does not hold a whole chain of bodies back.
 
     Args:
         centres: (K, 3) about which the twists turn, as in `Posture.stepped`.
@@ -83,7 +132,8 @@ def cost_of(links: Sequence[Link], posture: Posture, centres: np.ndarray) -> Cos
     value, hessian, gradient = 0.0, np.zeros((count, count)), np.zeros(count)
     for link in links:
         here = link.residual(posture.motions[link.a], posture.motions[link.b])
-        value += 0.5 * float(here @ here)
+        far = float(here @ here) / _LOOSE**2
+        value += 0.5 * _LOOSE**2 * np.log1p(far)
         jacobian = np.zeros((6, 12))
         for axis in range(6):
             twist = np.zeros(6)
@@ -94,6 +144,6 @@ def cost_of(links: Sequence[Link], posture: Posture, centres: np.ndarray) -> Cos
             jacobian[:, 6 + axis] = link.residual(posture.motions[link.a], moved_b) - here
         jacobian /= _EPSILON
         own = np.concatenate([np.arange(6) + 6 * link.a, np.arange(6) + 6 * link.b])
-        hessian[np.ix_(own, own)] += jacobian.T @ jacobian
-        gradient[own] += jacobian.T @ here
+        hessian[np.ix_(own, own)] += jacobian.T @ jacobian / (1 + far)
+        gradient[own] += jacobian.T @ here / (1 + far)
     return Cost(value, hessian, gradient)

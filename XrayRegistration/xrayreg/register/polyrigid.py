@@ -5,7 +5,7 @@ them. All views and bodies make one least-squares problem, of which no more has 
 products of the bodies' derivatives where they overlap in the image.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +13,11 @@ import numpy as np
 from ..geometry import Camera, apply, inverse
 from ..images import Xray
 from ..similarity import Term
-from .bodies import Body, Parts
+from .bodies import Body, Parts, together
 from .joint_problem import JointProblem, Posture, composite
-from .joint_solver import State, joint_levenberg_marquardt
+from .joint_solver import joint_levenberg_marquardt
 from .levels import Level
-from .links import Link, cost_of
+from .links import Link, beyond, cost_of
 from .problem import Problem
 from .rigid import groups
 from .search import SearchRange, candidate_motions
@@ -40,24 +40,26 @@ class Stage:
         level: what is compared; of ``poses`` there is one.
         link_weight: of half a squared standard deviation of a link, against the mean similarity.
         search: how far from where this stage leaves it each body is searched for by itself; None does not.
+        tissue: whether soft tissue moves too; else it stays where an earlier stage left it.
     """
 
     level: Level
     link_weight: float
     search: SearchRange | None = None
+    tissue: bool = False
 
 
-_COARSE = Level(96, _GRADIENT, poses=1, margin=0.05, iterations=12, step_px=0.2)
+_COARSE = Level(96, _GRADIENT, poses=1, margin=0.05, iterations=25, step_px=0.2)
 _MIDDLE = Level(192, _GRADIENT, poses=1, margin=0.05, iterations=12, step_px=0.05)
-_FINE = Level(384, _BOTH, poses=1, margin=0.05, iterations=10, step_px=0.02)
+_FINE = Level(384, _BOTH, poses=1, margin=0.05, iterations=20, step_px=0.02)
 
 # First neighbours hardly part, and all go where most of them are; then each finds its own place.
 STAGES = (
     Stage(_COARSE, 3e-2),
-    Stage(_COARSE, 3e-3),
-    Stage(_MIDDLE, 1e-3, _AROUND),
-    Stage(_MIDDLE, 5e-4, _AROUND),
-    Stage(_FINE, 2e-4),
+    Stage(_COARSE, 3e-3, tissue=True),
+    Stage(_MIDDLE, 5e-4, _AROUND, tissue=True),
+    Stage(_MIDDLE, 2e-4, _AROUND, tissue=True),
+    Stage(_FINE, 1e-4),
 )
 
 
@@ -101,33 +103,42 @@ def refine_bodies(
     Raises:
         InputError: if no body projects into an X-ray.
     """
-    rig_of, posture, leads = rigs_of(xrays), start, {}
-
-    def progress(number: int, state: State, body: int | None = None) -> JointProgress:
-        alike = state.evaluation.similarity
-        return JointProgress(number, len(stages), body, alike, state.posture, dict(leads))
+    rig_of, posture, leads, places = rigs_of(xrays), start, {}, {}
+    if parts.tissue is not None and not len(posture.shifts):
+        posture = replace(posture, shifts=np.zeros((len(parts.tissue.cells), 3)))
 
     for number, stage in enumerate(stages):
-        problem = JointProblem(parts, xrays, rig_of, posture, stage.level)
-        for state in _moved(problem, posture, links, stage):
-            yield progress(number, state)
-        posture = state.posture
+        problem = JointProblem(parts, xrays, rig_of, posture, stage.level, stage.tissue)
+        for alike, moved in _moved(problem, posture, links, stage):
+            yield JointProgress(number, len(stages), None, alike, moved, dict(leads))
+        posture = moved
         if stage.search is None:
             continue
-        for body, found, lead in _searched(problem, xrays, state, links, stage):
-            leads[body], posture = lead, found.posture
-            yield progress(number, found, body)
-        if posture is not state.posture:
-            for again in _moved(problem, posture, links, stage):
-                yield progress(number, again)
-            posture = again.posture
+        problem = JointProblem(parts, xrays, rig_of, posture, stage.level, stage.tissue)
+        # What had no other place when it was looked for, and is still there, is not looked for again.
+        sure = [
+            body
+            for body, place in places.items()
+            if leads[body] == 1 and _apart_mm(parts.bodies[body], place, posture.motions[body]) < _SAME_MM
+        ]
+        for found in _searched(problem, xrays, posture, links, stage, sure):
+            leads[found.body], posture = found.lead, found.posture
+            places[found.body] = posture.motions[found.body]
+            yield JointProgress(number, len(stages), found.body, found.similarity, posture, dict(leads))
+        for alike, moved in _moved(problem, posture, links, stage):
+            yield JointProgress(number, len(stages), None, alike, moved, dict(leads))
+        posture = moved
 
 
-def _moved(problem: JointProblem, posture: Posture, links: Sequence[Link], stage: Stage) -> Iterator[State]:
+def _moved(
+    problem: JointProblem, posture: Posture, links: Sequence[Link], stage: Stage
+) -> Iterator[tuple[float, Posture]]:
+    """Similarity and posture after each step."""
     level = stage.level
-    return joint_levenberg_marquardt(
+    states = joint_levenberg_marquardt(
         problem, posture, links, stage.link_weight, level.iterations, level.step_px
     )
+    return ((state.evaluation.similarity, state.posture) for state in states)
 
 
 def rigs_of(xrays: Sequence[Xray]) -> list[int]:
@@ -137,71 +148,96 @@ def rigs_of(xrays: Sequence[Xray]) -> list[int]:
     return [rig_of[id(xray)] for xray in xrays]
 
 
-def _searched(
-    problem: JointProblem, xrays: Sequence[Xray], state: State, links: Sequence[Link], stage: Stage
-) -> Iterator[tuple[int, State, float]]:
-    """The state after each body has been looked for by itself, largest first; it goes where all gain.
+@dataclass(frozen=True)
+class _Found:
+    """After one body has been looked for."""
 
-    And the body's lead.
+    body: int
+    posture: Posture
+    similarity: float
+    lead: float
+
+
+def _searched(
+    problem: JointProblem,
+    xrays: Sequence[Xray],
+    posture: Posture,
+    links: Sequence[Link],
+    stage: Stage,
+    skip: Collection[int],
+) -> Iterator[_Found]:
+    """Each body is looked for, largest first, and goes where similarity and links gain most.
+
+    First with all that hang on it, for a limb that is off as a whole comes nowhere bone by bone; then alone.
     """
     parts = problem.parts
     sizes = [sum(float(piece.values.sum()) for piece in body.pieces) for body in parts.bodies]
-    for number in np.argsort(sizes)[::-1].tolist():
-        similarity = problem.with_one_elsewhere(state.posture, number)
-        found = _elsewhere(parts, xrays, state.posture, number, links, stage.search)
-        places = [state.posture.motions[number], *found]
-        alike = [similarity(motion) for motion in places]
-        for motion, fit in zip(found, alike[1:], strict=True):
-            motions = state.posture.motions.copy()
-            motions[number] = motion
-            posture = replace(state.posture, motions=motions)
-            cost = cost_of(links, posture, problem.centres(posture)).value
-            if (objective := fit - stage.link_weight * cost) > state.objective:
-                state = replace(state, posture=posture, objective=objective)
-        yield number, state, _lead(parts.bodies[number], state.posture.motions[number], places, alike)
+    for number in [each for each in np.argsort(sizes)[::-1].tolist() if each not in skip]:
+        hanging = beyond(links, len(sizes), number)
+        for group in [(number, *hanging), (number,)] if hanging else [(number,)]:
+            similarity = problem.with_some_elsewhere(posture, group)
+            places = [posture.motions, *_elsewhere(parts, xrays, posture, group, links, stage.search)]
+            alike = [similarity(motions) for motions in places]
+            postures = [replace(posture, motions=motions) for motions in places]
+            costs = [cost_of(links, each, problem.centres(each)).value for each in postures]
+            best = int(np.argmax(np.array(alike) - stage.link_weight * np.array(costs)))
+            posture = postures[best]
+        lead = _lead(parts.bodies[number], [motions[number] for motions in places], alike, best)
+        yield _Found(number, posture, alike[best], lead)
 
 
-def _lead(body: Body, here: np.ndarray, places: Sequence[np.ndarray], alike: Sequence[float]) -> float:
-    """Of ``here``, which is one of the places."""
-    points = apply(here, body.points)
-    away = [float(np.sqrt(((apply(each, body.points) - points) ** 2).sum(axis=1).mean())) for each in places]
-    mine = alike[int(np.argmin(away))]
-    return min((mine - fit for fit, mm in zip(alike, away, strict=True) if mm > _SAME_MM), default=1.0)
+def _lead(body: Body, places: Sequence[np.ndarray], alike: Sequence[float], best: int) -> float:
+    """How much more alike the best of the places is than those that are elsewhere."""
+    away = [_apart_mm(body, each, places[best]) for each in places]
+    others = [fit for fit, mm in zip(alike, away, strict=True) if mm > _SAME_MM]
+    return min((alike[best] - fit for fit in others), default=1.0)
+
+
+def _apart_mm(body: Body, one: np.ndarray, other: np.ndarray) -> float:
+    away = apply(one, body.points) - apply(other, body.points)
+    return float(np.sqrt((away**2).sum(axis=1).mean()))
 
 
 def _elsewhere(
     parts: Parts,
     xrays: Sequence[Xray],
     posture: Posture,
-    number: int,
+    group: Sequence[int],
     links: Sequence[Link],
     search: SearchRange,
 ) -> list[np.ndarray]:
-    """Where a body may be: (4, 4) motions found by registering it alone, the others where they are.
+    """(K, 4, 4) motions with a group of bodies where it may be, registered as one, the others where they are.
 
     Poses spread around where it is, and those to which its neighbours' motions would bring it, are compared
     as they are: line integrals add, so that what overlaps the body does not draw it away.
     """
-    motion, body = posture.motions[number], parts.bodies[number].whole
+    motion = posture.motions[group[0]]
+    bodies = [parts.bodies[number] for number in group]
+    body = bodies[0].whole if len(group) == 1 else together(bodies, posture.motions[list(group)])
     seen, behind = [], []
     for xray, rig in zip(xrays, rigs_of(xrays), strict=True):
         whole = xray.camera.camera_from_patient @ posture.rigs[rig]
         seen.append(replace(xray, camera=xray.camera.moved(whole @ motion)))
-        behind.append(_behind(parts, whole, posture.motions, number))
-    beside = {link.b if link.a == number else link.a for link in links if number in (link.a, link.b)}
+        behind.append(_behind(parts, whole, posture.motions, group))
+    ends = {end for link in links for end in (link.a, link.b) if {link.a, link.b} & set(group)}
     tried = np.concatenate(
         [
             candidate_motions(search, body.grid.centre_patient),
-            *(inverse(motion)[None] @ posture.motions[each][None] for each in sorted(beside)),
+            *(inverse(motion)[None] @ posture.motions[each][None] for each in sorted(ends - set(group))),
         ]
     )
     problem = Problem(body, seen, [np.eye(4)], _ALONE, behind=behind)
     best = np.argsort(-problem.similarity(tried))[: _ALONE.poses]
     state = settled(levenberg_marquardt(problem, tried[best], _ALONE.iterations, _ALONE.step_px))
-    return [motion @ found for found in state.motions[np.argsort(-state.similarity)[:_JUDGED]]]
+    result = []
+    for found in state.motions[np.argsort(-state.similarity)[:_JUDGED]]:
+        motions = posture.motions.copy()
+        motions[list(group)] = motion @ found @ inverse(motion) @ motions[list(group)]
+        result.append(motions)
+    return result
 
 
 def _behind(
-    parts: Parts, camera_from_patient: np.ndarray, motions: np.ndarray, number: int
+    parts: Parts, camera_from_patient: np.ndarray, motions: np.ndarray, group: Sequence[int]
 ) -> Callable[[Camera], object]:
-    return lambda camera: composite(parts, camera.moved(camera_from_patient), motions, skip=number)
+    return lambda camera: composite(parts, camera.moved(camera_from_patient), motions, skip=group)

@@ -10,9 +10,11 @@ weights; all else needs each derivative's sums over the patches alone. So no mor
 parts overlap, and memory is that of the parts' own windows.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .patches import PatchwiseNcc, covariances
@@ -24,7 +26,7 @@ class Window:
 
     Attributes:
         first: (column, row) of its first pixel.
-        jacobian: [row, column, 6].
+        jacobian: [row, column, n]; n = 6 for a rigid motion.
     """
 
     first: tuple[int, int]
@@ -33,7 +35,7 @@ class Window:
 
 @dataclass(frozen=True)
 class JointEquations:
-    """The least-squares problem by n = 6 K unknowns, in double precision.
+    """The least-squares problem by the n unknowns of all windows, in double precision.
 
     Attributes:
         similarity: () the weighted mean of the NCCs.
@@ -72,14 +74,19 @@ def joint_equations(
     covariance = covariances(term.sums([term.fixed, cells]))  # (channel, patch, 2, 2)
     alike = term.alike(covariance)
     weight = share * term.weight.expand_as(alike.ncc).double()
-    parts = [_Part(term, cells, window) for window in windows]
-    count = 6 * len(parts)
-    hessian = moving.new_zeros((count, count), dtype=torch.float64)
+    # About zero the sums lose fewer digits.
+    images = torch.stack([torch.ones_like(cells), term.fixed - term.fixed.mean(), cells], dim=-1)
+    parts = [_Part(term, window) for window in windows]
+    ends = np.cumsum([0, *(window.jacobian.shape[-1] for window in windows)])
+    spans = [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
+    hessian = moving.new_zeros((ends[-1], ends[-1]), dtype=torch.float64)
     gradients = []
     for channel in range(len(channels)):
-        none = hessian.new_zeros(3, weight.shape[-1], 0)
-        sums = torch.cat([none, *(part.patch_sums(term, channel) for part in parts)], dim=-1)  # (3, patch, n)
-        pixels, fixed_sum, moving_sum = _plain_sums(term, cells[channel], channel)
+        sums = hessian.new_zeros(*term.valid.shape[:2], ends[-1], 3)
+        for part, span in zip(parts, spans, strict=True):
+            sums[part.rows, part.columns, span] = part.sums(channel, images[channel])
+        sums = term.patches_of(sums).flatten(0, 1).movedim(-1, 0)  # (3, patch, n)
+        pixels, fixed_sum, moving_sum = _plain_sums(term, images[channel])
         total, with_fixed, with_moving = sums.unbind(0)
         norm = alike.norm[channel].double()[:, None]
         along = (with_moving - moving_sum * total / pixels) / norm
@@ -87,7 +94,7 @@ def joint_equations(
         per_norm2 = weight[channel][:, None] / norm.square()
         hessian += along.T @ (along * per_norm2 * (alike.length2[channel][:, None] - 2))
         hessian -= total.T @ (total * per_norm2 / pixels)
-        _add_products(hessian, parts, channel, term, per_norm2)
+        _add_products(hessian, parts, spans, channel, term, per_norm2)
         gradients.append(weight[channel][:, None] * (along * alike.ncc[channel][:, None] - across) / norm)
     gradients = torch.cat(gradients)
     use = weight.flatten() > 0
@@ -106,10 +113,10 @@ class _Part:
 
     Attributes:
         rows, columns: the slices of cells.
-        cells: (6, channel, cell row, cell column, pixel) its channels, 0 where the mask hides.
+        cells: (channel, n, cell row, cell column, pixel) its channels, 0 where the mask hides.
     """
 
-    def __init__(self, term: PatchwiseNcc, moving: torch.Tensor, window: Window):
+    def __init__(self, term: PatchwiseNcc, window: Window):
         spans = [
             _cells_around(
                 window.first[1 - axis], window.jacobian.shape[axis], term.cell[axis], term.shape[axis]
@@ -120,23 +127,18 @@ class _Part:
         high, wide = term.cell
         first = top * high, left * wide
         size = min(bottom * high, term.shape[0]) - first[0], min(right * wide, term.shape[1]) - first[1]
-        region = window.jacobian.new_zeros(6, *size)
+        region = window.jacobian.new_zeros(window.jacobian.shape[-1], *size)
         row, column = window.first[1] - first[0], window.first[0] - first[1]
         rows, columns = window.jacobian.shape[:2]
         region[:, row : row + rows, column : column + columns] = window.jacobian.movedim(-1, 0)
         self.rows, self.columns = slice(top, bottom), slice(left, right)
-        valid = term.valid[self.rows, self.columns]
-        self.cells = cells = term.cells(term.channels(region)) * valid
-        with_fixed = cells * term.fixed[:, self.rows, self.columns]
-        with_moving = cells * moving[:, self.rows, self.columns]
-        # (3, 6, channel, cell row, cell column)
-        self._sums = torch.stack([each.double().sum(-1) for each in (cells, with_fixed, with_moving)])
+        self.cells = term.cells(term.channels(region).movedim(1, 0)).contiguous()
+        self.cells *= term.valid[self.rows, self.columns]
 
-    def patch_sums(self, term: PatchwiseNcc, channel: int) -> torch.Tensor:
-        """(3, patch, 6): the derivatives' sums over each patch, plain, times X-ray, times DRR."""
-        whole = self._sums.new_zeros(*term.valid.shape[:2], 3, 6)
-        whole[self.rows, self.columns] = self._sums[:, :, channel].permute(2, 3, 0, 1)
-        return term.patches_of(whole).flatten(0, 1).movedim(1, 0)
+    def sums(self, channel: int, images: torch.Tensor) -> torch.Tensor:
+        """[cell row, cell column, n, image] the derivatives' products with images, summed over pixels."""
+        images = images[self.rows, self.columns]
+        return torch.einsum("nrcp,rcpk->rcnk", self.cells[channel], images).double()
 
 
 def _cells_around(first: int, size: int, cell: int, end: int) -> tuple[int, int]:
@@ -144,33 +146,38 @@ def _cells_around(first: int, size: int, cell: int, end: int) -> tuple[int, int]
     return max(0, first - 1) // cell, -(-min(first + size + 1, end) // cell)
 
 
-def _plain_sums(
-    term: PatchwiseNcc, moving: torch.Tensor, channel: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _plain_sums(term: PatchwiseNcc, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(patch, 1) each: open pixels, and sums of X-ray and DRR over them."""
-    images = (torch.ones_like(moving), term.fixed[channel], moving)
-    cells = torch.stack([(image * term.valid).double().sum(-1) for image in images], dim=-1)
+    cells = (images * term.valid[..., None]).double().sum(dim=-2)
     pixels, fixed, moving = term.patches_of(cells).flatten(0, 1).unbind(-1)
     return pixels.clamp(min=1)[:, None], fixed[:, None], moving[:, None]
 
 
 def _add_products(
-    hessian: torch.Tensor, parts: Sequence[_Part], channel: int, term: PatchwiseNcc, per_norm2: torch.Tensor
+    hessian: torch.Tensor,
+    parts: Sequence[_Part],
+    spans: Sequence[slice],
+    channel: int,
+    term: PatchwiseNcc,
+    per_norm2: torch.Tensor,
 ) -> None:
-    """Adds the sums over pixels of products of derivatives, each pair of parts where both are."""
+    """Adds the sums over pixels of products of derivatives, each pair of parts where both are.
+
+    Weighs the parts' cells in place.
+    """
     grid = term.patches_of(term.valid[..., 0]).shape
-    weights = term.onto_cells(per_norm2.reshape(grid))
+    roots = term.onto_cells(per_norm2.reshape(grid)).sqrt()[..., None]
     for a, one in enumerate(parts):
+        one.cells[channel] *= roots[one.rows, one.columns].to(one.cells)
         for b, other in enumerate(parts[: a + 1]):
             rows, columns = _both(one.rows, other.rows), _both(one.columns, other.columns)
             if rows is None or columns is None:
                 continue
-            here = weights[rows, columns].to(one.cells)[..., None]
-            left = _within(one, channel, rows, columns) * here
-            product = (left.flatten(1) @ _within(other, channel, rows, columns).flatten(1).T).double()
-            hessian[6 * a : 6 * a + 6, 6 * b : 6 * b + 6] += product
+            left, right = (_within(part, channel, rows, columns).flatten(1) for part in (one, other))
+            product = (left @ right.T).double()
+            hessian[spans[a], spans[b]] += product
             if a != b:
-                hessian[6 * b : 6 * b + 6, 6 * a : 6 * a + 6] += product.T
+                hessian[spans[b], spans[a]] += product.T
 
 
 def _both(a: slice, b: slice) -> slice | None:
@@ -180,6 +187,6 @@ def _both(a: slice, b: slice) -> slice | None:
 
 def _within(part: _Part, channel: int, rows: slice, columns: slice) -> torch.Tensor:
     row, column = part.rows.start, part.columns.start
-    return part.cells[
-        :, channel, rows.start - row : rows.stop - row, columns.start - column : columns.stop - column
+    return part.cells[channel][
+        :, rows.start - row : rows.stop - row, columns.start - column : columns.stop - column
     ]
