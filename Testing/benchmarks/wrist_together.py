@@ -168,8 +168,9 @@ def table(kind: str, rows: list[dict], bodies: Sequence[Body], views: int) -> li
             continue
         alone, together, stated = (np.array([each[key] for each in use]) for key in (*_WAYS, "stated"))
         lines.append(
-            f"{name}, {FRAMES[0]} to {FRAMES[1]}, {len(use)} starts: references {use[0]['reference']:.2f} deg; "
-            f"together {np.median(together):.2f}, stated +-{np.median(stated):.2f}, from start to start "
+            f"{name}, {FRAMES[0]} to {FRAMES[1]}, {len(use)} starts: references "
+            f"{use[0]['reference']:.2f} deg; together "
+            f"{np.median(together):.2f}, stated +-{np.median(stated):.2f}, from start to start "
             f"+-{together.std():.3f}; alone {np.median(alone):.2f}, from start to start +-{alone.std():.3f}"
         )
     seconds = [np.median([row[frame][f"{how}_s"] for row in rows for frame in FRAMES]) for how in _WAYS]
