@@ -183,7 +183,7 @@ def test_gradients_are_those_of_finite_differences(parts, truth, rigs):
 
 
 def test_gradients_by_the_tissues_shifts_are_those_of_finite_differences(parts, truth):
-    count = len(parts.tissue.cells)
+    count = len(parts.tissue)
     rng = np.random.default_rng(0)
     posture = replace(at_rest(parts), shifts=rng.normal(0, 2, (count, 3)))
     level = replace(COARSE, terms=(Term(False, 24),))
@@ -213,7 +213,7 @@ def test_tissue_that_moves_by_itself_is_followed(scan, truth):
     parts = taken_apart(
         replace(volume, hu=volume.hu + lumps.astype(np.float32)), segmentation, body_labels(segmentation)
     )
-    cells = len(parts.tissue.cells)
+    cells = len(parts.tissue)
     shifts = np.array([6.0, -5, 5]) + np.random.default_rng(2).normal(0, 2, (cells, 3))
     xrays = xrays_of(parts.with_tissue(shifts), truth, (0, 70))
     free = tuple(replace(stage, tissue=True) for stage in STAGES)

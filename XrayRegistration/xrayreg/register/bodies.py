@@ -16,13 +16,12 @@ from ..images import (
     Grid,
     LabelMap,
     Volume,
-    attenuation_per_mm,
     box_around,
     grid_of,
     resample_labels,
 )
 from ..render import Density, render
-from .tissue import Tissue, cells_of
+from .tissue import Tissue, in_cells
 
 TISSUE_HU = 40.0
 """Of soft tissue, which closes the gap where a bone has gone, and gives way where it comes."""
@@ -189,11 +188,10 @@ def taken_apart(
         whole = _joined(pieces, [box for box, _, _ in cuts], volume.grid).to_spacing(_REST_MM)
         points = np.concatenate([_points_in(inside, grid) for _, grid, inside in cuts])
         made.append(Body(name, tuple(labels), tuple(pieces), whole, points))
-    values = attenuation_per_mm(rest, air_hu)
-    if not values.any():
-        return Parts(tuple(made), None)
     remainder = Density.from_volume(replace(volume, hu=rest), air_hu).to_spacing(_REST_MM)
-    return Parts(tuple(made), remainder, cells_of(remainder))
+    if not remainder.values.any():
+        return Parts(tuple(made), None)
+    return Parts(tuple(made), remainder, in_cells(remainder))
 
 
 def body_of(name: str, density: Density) -> Body:

@@ -243,10 +243,10 @@ class JointProblem:
 
     def _by_tissue(self, camera: Camera) -> torch.Tensor:
         """[row, column, 3 T] the derivative of the remainder's DRR by the shifts of its cells."""
-        cells = self.parts.tissue.cells
-        image = cells[0].values.new_zeros(*camera.size[::-1], len(cells), 3)
+        tissue = self.parts.tissue
+        image = tissue.rest.values.new_zeros(*camera.size[::-1], len(tissue), 3)
         turn = torch.as_tensor(camera.camera_from_patient[:3, :3]).to(image)
-        for number, (cell, shift) in enumerate(zip(cells, self._shifts, strict=True)):
+        for number, (cell, shift) in enumerate(zip(tissue.cells(), self._shifts, strict=True)):
             for first, part, piece in _seen((cell,), camera, camera.camera_from_patient @ translation(shift)):
                 _, jacobian = render_with_pose_jacobian(piece, part)
                 _part(image, first, part)[..., number, :] = jacobian[..., 3:] @ turn

@@ -105,7 +105,7 @@ def refine_bodies(
     """
     rig_of, posture, leads, places = rigs_of(xrays), start, {}, {}
     if parts.tissue is not None and not len(posture.shifts):
-        posture = replace(posture, shifts=np.zeros((len(parts.tissue.cells), 3)))
+        posture = replace(posture, shifts=np.zeros((len(parts.tissue), 3)))
 
     for number, stage in enumerate(stages):
         problem = JointProblem(parts, xrays, rig_of, posture, stage.level, stage.tissue)
