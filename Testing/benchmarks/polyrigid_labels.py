@@ -21,7 +21,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from polyrigid_cases import Chest, chest, motions, moved_chest, views
 from xrayreg.audit import check_inputs
 from xrayreg.errors import InputError
 from xrayreg.geometry import about, apply, inverse
-from xrayreg.images import LabelMap, Volume
+from xrayreg.images import Box, Grid, LabelMap, Volume, box_around
 from xrayreg.register import neighbours, register_bodies, register_rigid, taken_apart
 from xrayreg.render import Density
 
@@ -127,17 +127,15 @@ def _as_is(case: Chest) -> Chest:
 def _eroded(case: Chest) -> Chest:
     """Bodies of which nothing is left are left out."""
     labels = np.zeros_like(case.segmentation.labels)
-    for label, mask in _masks(case):
-        shrunk = SimpleITK.BinaryErode(SimpleITK.GetImageFromArray(mask.astype(np.uint8)), _radius(case))
-        labels[SimpleITK.GetArrayFromImage(shrunk) > 0] = label
+    for label, box, mask in _masks(case):
+        labels[box][_changed(SimpleITK.BinaryErode, mask, case)] = label
     return _with(case, labels)
 
 
 def _dilated(case: Chest) -> Chest:
     labels = case.segmentation.labels.copy()
-    for label, mask in _masks(case):
-        grown = SimpleITK.BinaryDilate(SimpleITK.GetImageFromArray(mask.astype(np.uint8)), _radius(case))
-        labels[(SimpleITK.GetArrayFromImage(grown) > 0) & (labels == 0)] = label
+    for label, box, mask in _masks(case):
+        labels[box][_changed(SimpleITK.BinaryDilate, mask, case) & (labels[box] == 0)] = label
     return _with(case, labels)
 
 
@@ -165,10 +163,18 @@ CASES = {
 }
 
 
-def _masks(case: Chest) -> Iterator[tuple[int, np.ndarray]]:
+def _masks(case: Chest) -> Iterator[tuple[int, Box, np.ndarray]]:
+    """Each label, a box with room around it, and where in that it is."""
     for labels in case.bodies.values():
         for label in labels:
-            yield label, case.segmentation.labels == label
+            mask = case.segmentation.labels == label
+            box = box_around(mask, [2 * radius for radius in _radius(case)])
+            yield label, box, mask[box]
+
+
+def _changed(how: Callable, mask: np.ndarray, case: Chest) -> np.ndarray:
+    image = SimpleITK.GetImageFromArray(mask.astype(np.uint8))
+    return SimpleITK.GetArrayFromImage(how(image, _radius(case))) > 0
 
 
 def _radius(case: Chest) -> list[int]:
@@ -190,34 +196,37 @@ def _with(case: Chest, labels: np.ndarray) -> Chest:
 
 def with_implant(moved: Volume, case: Chest, truth: dict[str, np.ndarray]) -> Volume:
     """The moved chest with screws, which have gone with their vertebrae, and rods from head to head."""
-    hu, affine = moved.hu.copy(), moved.grid.patient_from_index
-    k, j, i = np.meshgrid(*map(np.arange, hu.shape), indexing="ij", sparse=True)
-    index = (i, j, k)
-    places = [affine[a, a] * index[a] + affine[a, 3] for a in range(3)]  # the grid lies along the axes
+    hu = moved.hu.copy()
     for side in (-1, 1):
         mirror = np.array([side, 1, 1])
         heads = []
         for name in _FUSED:
             voxels = np.argwhere(np.isin(case.segmentation.labels, case.bodies[name]))[:, ::-1]
             middle = apply(case.segmentation.grid.patient_from_index, voxels.mean(axis=0))
-            tip, head = (
-                apply(truth[name], middle + mirror * _TIP),
-                apply(truth[name], middle + mirror * _HEAD),
-            )
-            _draw(hu, places, tip, head)
+            tip, head = (apply(truth[name], middle + mirror * offset) for offset in (_TIP, _HEAD))
+            _draw(hu, moved.grid, tip, head)
             heads.append(head)
         for one, other in itertools.pairwise(heads):
-            _draw(hu, places, one, other)
+            _draw(hu, moved.grid, one, other)
     return replace(moved, hu=hu, name=f"{moved.name} with implant")
 
 
-def _draw(hu: np.ndarray, places: list[np.ndarray], start: np.ndarray, end: np.ndarray) -> None:
+def _draw(hu: np.ndarray, grid: Grid, start: np.ndarray, end: np.ndarray) -> None:
     """A round bar."""
-    along = (end - start) / np.linalg.norm(end - start)
-    offset = [place - s for place, s in zip(places, start, strict=True)]
-    at = sum(a * o for a, o in zip(along, offset, strict=True)).clip(0, np.linalg.norm(end - start))
-    apart2 = sum((o - a * at) ** 2 for a, o in zip(along, offset, strict=True))
-    hu[apart2 < _IMPLANT_RADIUS_MM**2] = _TITANIUM_HU
+    ends = apply(grid.index_from_patient, np.stack([start, end]))
+    room = 2 * _IMPLANT_RADIUS_MM / grid.spacing_mm
+    low = np.clip(np.floor(ends.min(axis=0) - room), 0, grid.size).astype(int)
+    high = np.clip(np.ceil(ends.max(axis=0) + room), 0, grid.size).astype(int)
+    k, j, i = np.meshgrid(
+        *(np.arange(a, b) for a, b in zip(low[::-1], high[::-1], strict=True)), indexing="ij"
+    )
+    places = apply(grid.patient_from_index, np.stack([i, j, k], axis=-1).astype(float))
+    length = np.linalg.norm(end - start)
+    along = (end - start) / length
+    at = ((places - start) @ along).clip(0, length)
+    apart = np.linalg.norm(places - start - at[..., None] * along, axis=-1)
+    part = hu[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
+    part[apart < _IMPLANT_RADIUS_MM] = _TITANIUM_HU
 
 
 if __name__ == "__main__":
