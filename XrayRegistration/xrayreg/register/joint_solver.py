@@ -11,7 +11,7 @@ from .links import Cost, Link, cost_of
 _FIRST_DAMPING = 1e-3
 _UNSEEN = 1e-7  # of the mean curvature: keeps what no view sees where it is
 _LONGEST_PX = 3.0  # no body goes farther in one step
-_LEAST_GAIN = 5e-6  # of the objective
+_LEAST_GAIN = 2e-5  # of the objective
 _FUTILE = 3  # steps in a row that gain nothing
 
 

@@ -1,5 +1,6 @@
 """What is known of bodies beforehand: neighbours move alike, joints have limits. All may be left out."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from .bodies import Body
 from .joint_problem import Posture
 
 _EPSILON = 1e-5
-_NEAR_MM = 10.0  # bodies this near to each other are neighbours
+_NEAR_MM = 4.0  # bodies this near to each other are neighbours
+_FAR_MM = 10.0  # and up to here those that would else hang on nothing
 _POINTS = 1000  # of each body, among which the nearest are looked for
 # What lies on each other, with muscles between, and slides: no joint. Parts of names.
 _SLIDING = (("scapula", "rib"), ("humerus", "rib"))
@@ -53,24 +55,34 @@ class Link:
 def neighbours(bodies: Sequence[Body], near_mm: float = _NEAR_MM, **widths: float) -> tuple[Link, ...]:
     """A link between any two bodies that come near each other at rest, where they are nearest: a joint.
 
-    Bones turn in their joints more than they come apart there. Shoulder blades and arms have none with ribs.
+    Groups of bodies that none of these join are joined by the shortest that does, up to 10 mm. Bones turn in
+    their joints more than they come apart there. Shoulder blades and arms have none with ribs.
 
     Args:
         widths: of `Link`.
     """
-    links, voxels = [], [_voxels(body) for body in bodies]
-    for a, one in enumerate(bodies):
-        for b in range(a + 1, len(bodies)):
-            if _slide(one.name, bodies[b].name):
-                continue
-            here, there = _facing(voxels[a], voxels[b], near_mm), _facing(voxels[b], voxels[a], near_mm)
-            if not len(here) or not len(there):
-                continue
-            apart = torch.cdist(torch.from_numpy(here), torch.from_numpy(there))
-            i, j = divmod(int(apart.argmin()), len(there))
-            if apart[i, j] <= near_mm:
-                links.append(Link(a, b, (here[i] + there[j]) / 2, **widths))
+    found, voxels = [], [_voxels(body) for body in bodies]
+    for a, b in itertools.combinations(range(len(bodies)), 2):
+        if not _slide(bodies[a].name, bodies[b].name):
+            apart, at = _nearest(voxels[a], voxels[b], max(near_mm, _FAR_MM))
+            found.append((apart, Link(a, b, at, **widths)))
+    links, group_of = [], list(range(len(bodies)))
+    for apart, link in sorted(found, key=lambda each: each[0]):
+        one, other = group_of[link.a], group_of[link.b]
+        if apart <= near_mm or (apart <= _FAR_MM and one != other):
+            links.append(link)
+            group_of = [one if group == other else group for group in group_of]
     return tuple(links)
+
+
+def _nearest(one: np.ndarray, other: np.ndarray, far_mm: float) -> tuple[float, np.ndarray]:
+    """How far points are from others, and the place between; infinite from ``far_mm`` on."""
+    here, there = _facing(one, other, far_mm), _facing(other, one, far_mm)
+    if not len(here) or not len(there):
+        return np.inf, np.zeros(3)
+    apart = torch.cdist(torch.from_numpy(here), torch.from_numpy(there))
+    i, j = divmod(int(apart.argmin()), len(there))
+    return float(apart[i, j]), (here[i] + there[j]) / 2
 
 
 def beyond(links: Sequence[Link], count: int, number: int) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ _ALONE = Level(64, (Term(True, 16),), poses=10, margin=0.3, iterations=10, step_
 _AROUND = SearchRange((12.0,) * 3, (20.0,) * 3, candidates=512)
 _JUDGED = 4  # places found for a body that are tried among the others
 _SAME_MM = 4.0  # a place nearer than this is the same
+_IN_SEARCH = 0.1  # of the links' weight: neighbours that are wrong together hold each other
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,16 @@ class Stage:
     tissue: bool = False
 
 
-_COARSE = Level(96, _GRADIENT, poses=1, margin=0.05, iterations=25, step_px=0.2)
+_COARSE = Level(96, _GRADIENT, poses=1, margin=0.05, iterations=30, step_px=0.2)
 _MIDDLE = Level(192, _GRADIENT, poses=1, margin=0.05, iterations=12, step_px=0.05)
-_FINE = Level(384, _BOTH, poses=1, margin=0.05, iterations=20, step_px=0.02)
+_FINE = Level(384, _BOTH, poses=1, margin=0.05, iterations=15, step_px=0.02)
 
 # First neighbours hardly part, and all go where most of them are; then each finds its own place.
 STAGES = (
     Stage(_COARSE, 3e-2),
     Stage(_COARSE, 3e-3, tissue=True),
-    Stage(_MIDDLE, 5e-4, _AROUND, tissue=True),
     Stage(_MIDDLE, 2e-4, _AROUND, tissue=True),
+    Stage(_MIDDLE, 1e-4, _AROUND, tissue=True),
     Stage(_FINE, 1e-4),
 )
 
@@ -180,7 +181,7 @@ def _searched(
             alike = [similarity(motions) for motions in places]
             postures = [replace(posture, motions=motions) for motions in places]
             costs = [cost_of(links, each, problem.centres(each)).value for each in postures]
-            best = int(np.argmax(np.array(alike) - stage.link_weight * np.array(costs)))
+            best = int(np.argmax(np.array(alike) - _IN_SEARCH * stage.link_weight * np.array(costs)))
             posture = postures[best]
         lead = _lead(parts.bodies[number], [motions[number] for motions in places], alike, best)
         yield _Found(number, posture, alike[best], lead)

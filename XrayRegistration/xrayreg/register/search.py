@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..geometry import about
 from ..images import Grid
 from .problem import Problem, anatomy_radius_mm, apply_each
 
@@ -70,19 +69,26 @@ def candidate_motions(search: SearchRange, centre: np.ndarray) -> np.ndarray:
     sobol = torch.quasirandom.SobolEngine(6, scramble=True, seed=0)
     unit = 2 * sobol.draw(search.candidates - 1, dtype=torch.float64).numpy() - 1
     unit[len(unit) // 2 :] /= 3
-    limits = np.concatenate([np.radians(search.rotation_deg), search.translation_mm])
-    return np.stack([np.eye(4), *(_motion(centre, values * limits) for values in unit)])
+    angles, shifts = (
+        np.radians(search.rotation_deg) * unit[:, :3],
+        np.array(search.translation_mm) * unit[:, 3:],
+    )
+    # About z, then y, then x, one after the other: so large turns stay in range.
+    turns = _turns(0, angles) @ _turns(1, angles) @ _turns(2, angles)
+    motions = np.tile(np.eye(4), (search.candidates, 1, 1))
+    motions[1:, :3, :3] = turns
+    motions[1:, :3, 3] = centre - turns @ centre + shifts
+    return motions
 
 
-def _motion(centre: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Turned about z, then y, then x, one after the other (large turns stay in range), then shifted."""
-    motion = np.eye(4)
-    for axis in (2, 1, 0):
-        twist = np.zeros(6)
-        twist[axis] = values[axis]
-        motion = about(centre, twist) @ motion
-    motion[:3, 3] += values[3:]
-    return motion
+def _turns(axis: int, angles: np.ndarray) -> np.ndarray:
+    """(n, 3, 3) about one axis, by that column of angles (n, 3), rad."""
+    cos, sin = np.cos(angles[:, axis]), np.sin(angles[:, axis])
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    turns = np.tile(np.eye(3), (len(angles), 1, 1))
+    turns[:, a, a] = turns[:, b, b] = cos
+    turns[:, b, a], turns[:, a, b] = sin, -sin
+    return turns
 
 
 def shifted(problem: Problem, motions: np.ndarray, margin_mm: float) -> tuple[np.ndarray, np.ndarray]:
