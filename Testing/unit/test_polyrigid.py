@@ -27,6 +27,7 @@ from xrayreg.register import (
 )
 from xrayreg.register.bodies import Parts, together
 from xrayreg.register.joint_problem import JointProblem, composite
+from xrayreg.register.joint_solver import joint_levenberg_marquardt
 from xrayreg.register.levels import Level
 from xrayreg.register.links import beyond, cost_of
 from xrayreg.render import Density, render
@@ -269,6 +270,23 @@ def test_a_body_far_off_is_found_by_searching_for_it(parts, truth):
     found = last(refine_bodies(parts, xrays, start, stages=searching)).posture
     assert max(errors_mm(parts, found.motions, truth)) < 0.5
     assert max(errors_mm(parts, stuck.motions, truth)) > 2  # or the search was not needed
+
+
+def test_where_few_are_free_the_others_stay(parts, truth):
+    xrays = xrays_of(parts, truth, (0, 70))
+    posture = replace(at_rest(parts), shifts=np.zeros((len(parts.tissue), 3)))
+    whole = JointProblem(parts, xrays, [0, 0], posture, STAGES[0].level, tissue=True)
+    few = whole.with_few_free(posture, [0, 2])
+    assert few.similarity(posture) == pytest.approx(whole.similarity(posture), abs=1e-6)
+    own = [*range(6), *range(12, 18)]
+    np.testing.assert_allclose(
+        few.at(posture).gradient[own], whole.at(posture).gradient[own], rtol=1e-3, atol=1e-7
+    )
+    found = last(joint_levenberg_marquardt(few, posture, (), 0.0, 15, 0.1)).posture
+    np.testing.assert_array_equal(found.motions[1], np.eye(4))
+    before, after = (errors_mm(parts, each.motions, truth) for each in (posture, found))
+    assert after[0] < 0.5 * before[0]
+    assert after[2] < 0.5 * before[2]
 
 
 def test_a_reference_changes_nothing_but_the_frame(parts, truth):

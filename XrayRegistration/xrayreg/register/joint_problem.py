@@ -1,6 +1,7 @@
 """The least-squares problem of many bodies in many views: their DRRs add up to the X-ray's."""
 
 from collections.abc import Callable, Collection, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -103,6 +104,7 @@ class JointProblem:
     Attributes:
         parts: with the tissue where ``posture`` has it.
         smoothness: (T, T) precision of the shifts of the cells that move.
+        free: the numbers of the bodies that move; rigs and tissue only if all bodies do.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class JointProblem:
         self.parts, self._rig_of = parts.with_tissue(posture.shifts), tuple(rig_of)
         moving = tissue and parts.tissue is not None
         self.smoothness = parts.tissue.smoothness if moving else np.zeros((0, 0))
+        self.free = tuple(range(len(parts.bodies)))
         self._shifts = posture.shifts
         like = parts.bodies[0].pieces[0].values
         self.views: tuple[LevelView, ...] = tuple(
@@ -138,6 +141,12 @@ class JointProblem:
         """The finest, at the depth of the middle of the bodies."""
         middle = np.mean([body.centre for body in self.parts.bodies], axis=0)
         return min(view.camera.pixel_size_at(middle) for view in self.views)
+
+    def free_unknowns(self, posture: Posture) -> np.ndarray:
+        """(n,) bool; the others stay as they are."""
+        bodies = np.isin(np.arange(len(posture.motions)), self.free).repeat(6)
+        rigs = np.full(6 * (len(posture.rigs) - 1), bodies.all())
+        return np.concatenate([bodies, rigs, np.ones(3 * len(self.smoothness), bool)])
 
     def centres(self, posture: Posture) -> np.ndarray:
         """(K, 3) the bodies' middles where they are, patient, mm; steps turn about them."""
@@ -189,20 +198,32 @@ class JointProblem:
 
         return similarity
 
+    def with_few_free(self, posture: Posture, free: Sequence[int]) -> "JointProblem":
+        """The same where only these bodies move: all else stays where ``posture`` has it."""
+        result = copy(self)
+        result.free, result.smoothness = tuple(free), np.zeros((0, 0))
+        result._still = {
+            number: _Still(posture.rigs[self._rig_of[number]], self._image(number, posture, free), None)
+            for number in range(len(self.views))
+        }
+        return result
+
     def pose(self, number: int, posture: Posture) -> np.ndarray:
         return self.views[number].camera.camera_from_patient @ posture.rigs[self._rig_of[number]]
 
     def _image(self, number: int, posture: Posture, skip: Collection[int]) -> torch.Tensor:
         camera = self.views[number].camera.moved(self.pose(number, posture))
-        return _with_bodies(self._remainder(number, posture), self.parts, camera, posture.motions, skip)
+        drawn = set(self.free) - set(skip)
+        return _with_bodies(self._remainder(number, posture), self.parts, camera, posture.motions, drawn)
 
     def _view(self, number: int, posture: Posture) -> JointView:
         view, rig, pose = self.views[number], self._rig_of[number], self.pose(number, posture)
         centres = self.centres(posture)
         image = self._remainder(number, posture)
-        by_rig = self._by_rig(number, pose) if rig else None
+        by_rig = self._by_rig(number, pose) if rig and len(self.free) == len(centres) else None
         windows, unknowns = [], []
-        for body_number, body in enumerate(self.parts.bodies):
+        for body_number in self.free:
+            body = self.parts.bodies[body_number]
             seen = list(_seen(body.pieces, view.camera, pose @ posture.motions[body_number]))
             if not seen:
                 continue
@@ -271,16 +292,16 @@ def composite(
         motions: (4, 4) of each body.
         skip: the numbers of bodies that are left out.
     """
-    return _with_bodies(parts.still(camera), parts, camera, motions, skip)
+    drawn = set(range(len(parts.bodies))) - set(skip)
+    return _with_bodies(parts.still(camera), parts, camera, motions, drawn)
 
 
 def _with_bodies(
-    image: torch.Tensor, parts: Parts, camera: Camera, motions: Sequence[np.ndarray], skip: Collection[int]
+    image: torch.Tensor, parts: Parts, camera: Camera, motions: Sequence[np.ndarray], drawn: Collection[int]
 ) -> torch.Tensor:
-    """The bodies' DRRs added to an image."""
-    for number, (body, motion) in enumerate(zip(parts.bodies, motions, strict=True)):
-        if number not in skip:
-            _add(image, body, camera, motion)
+    """The DRRs of some bodies added to an image."""
+    for number in drawn:
+        _add(image, parts.bodies[number], camera, motions[number])
     return image
 
 

@@ -96,7 +96,9 @@ def _step(
     lever = np.ones(len(gradient))
     lever[:twists].reshape(-1, 6)[:, :3] = _levers(problem, twists // 6)[:, None]
     floor = _UNSEEN * np.mean(diagonal[:twists] / lever[:twists] ** 2) * lever**2 + 1e-30
-    step = -np.linalg.solve(hessian + np.diag(damping * diagonal + floor), gradient)
+    damped, free = hessian + np.diag(damping * diagonal + floor), problem.free_unknowns(state.posture)
+    step = np.zeros(len(gradient))
+    step[free] = -np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
     longest = _LONGEST_PX * problem.pixel_mm
     turned, shifted = step[:twists].reshape(-1, 6), step[twists:].reshape(-1, 3)
     return (

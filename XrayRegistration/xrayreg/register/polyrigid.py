@@ -30,7 +30,6 @@ _ALONE = Level(64, (Term(True, 16),), poses=10, margin=0.3, iterations=10, step_
 _AROUND = SearchRange((12.0,) * 3, (20.0,) * 3, candidates=512)
 _JUDGED = 4  # places found for a body that are tried among the others
 _SAME_MM = 4.0  # a place nearer than this is the same
-_IN_SEARCH = 0.1  # of the links' weight: neighbours that are wrong together hold each other
 
 
 @dataclass(frozen=True)
@@ -170,21 +169,50 @@ def _searched(
     """Each body is looked for, largest first, and goes where similarity and links gain most.
 
     First with all that hang on it, for a limb that is off as a whole comes nowhere bone by bone; then alone.
+    If the best place elsewhere is held back by its links, it is tried once more as its neighbours follow.
     """
-    parts = problem.parts
-    sizes = [sum(float(piece.values.sum()) for piece in body.pieces) for body in parts.bodies]
+    bodies = problem.parts.bodies
+    sizes = [sum(float(piece.values.sum()) for piece in body.pieces) for body in bodies]
     for number in [each for each in np.argsort(sizes)[::-1].tolist() if each not in skip]:
-        hanging = beyond(links, len(sizes), number)
+        hanging = beyond(links, len(bodies), number)
         for group in [(number, *hanging), (number,)] if hanging else [(number,)]:
             similarity = problem.with_some_elsewhere(posture, group)
-            places = [posture.motions, *_elsewhere(parts, xrays, posture, group, links, stage.search)]
-            alike = [similarity(motions) for motions in places]
-            postures = [replace(posture, motions=motions) for motions in places]
-            costs = [cost_of(links, each, problem.centres(each)).value for each in postures]
-            best = int(np.argmax(np.array(alike) - _IN_SEARCH * stage.link_weight * np.array(costs)))
-            posture = postures[best]
-        lead = _lead(parts.bodies[number], [motions[number] for motions in places], alike, best)
+            found = _elsewhere(problem.parts, xrays, posture, group, links, stage.search)
+            places = [posture, *(replace(posture, motions=motions) for motions in found)]
+            alike = [similarity(each.motions) for each in places]
+            posture = places[_best(places, alike, problem, links, stage)]
+        away = [_apart_mm(bodies[number], each.motions[number], posture.motions[number]) for each in places]
+        other = int(np.argmax([fit if mm > _SAME_MM else -1 for fit, mm in zip(alike, away, strict=True)]))
+        if away[other] > _SAME_MM and alike[other] > similarity(posture.motions):
+            followed = _followed(problem, places[other], number, links, stage)
+            places, alike = [*places, followed], [*alike, problem.similarity(followed)]
+            posture = places[_best(places, alike, problem, links, stage)]
+        best = next(n for n, each in enumerate(places) if each is posture)
+        lead = _lead(bodies[number], [each.motions[number] for each in places], alike, best)
         yield _Found(number, posture, alike[best], lead)
+
+
+def _best(
+    places: Sequence[Posture],
+    alike: Sequence[float],
+    problem: JointProblem,
+    links: Sequence[Link],
+    stage: Stage,
+) -> int:
+    costs = [cost_of(links, each, problem.centres(each)).value for each in places]
+    return int(np.argmax(np.array(alike) - stage.link_weight * np.array(costs)))
+
+
+def _followed(
+    problem: JointProblem, posture: Posture, number: int, links: Sequence[Link], stage: Stage
+) -> Posture:
+    """A body and its neighbours registered from a posture, all others where they are."""
+    own = [link for link in links if number in (link.a, link.b)]
+    free = sorted({number, *(end for link in own for end in (link.a, link.b))})
+    touching = [link for link in links if link.a in free or link.b in free]
+    few = problem.with_few_free(posture, free)
+    *_, (_, result) = _moved(few, posture, touching, stage)
+    return result
 
 
 def _lead(body: Body, places: Sequence[np.ndarray], alike: Sequence[float], best: int) -> float:
