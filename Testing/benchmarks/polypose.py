@@ -11,7 +11,8 @@ voxels of 4 mm, 2 mm and the CT's own (`experiments/deepfluoro/models.py`). The 
 here, so it is left out by default, in their favour; what it would take is told from the two before, by their
 numbers of voxels. A step of a scale takes as long as the next one: with --run fewer are made at each scale,
 the time counts as if it were all, and the TRE is that after those that were made. Each side runs in a process
-of its own, whose peak of memory beyond what is resident before is taken.
+of its own, whose peak of memory beyond what is resident before is taken; seconds are the processor's, whatever
+else runs (set OMP_NUM_THREADS=1).
 """
 
 import argparse
@@ -133,10 +134,10 @@ def ours(options: argparse.Namespace) -> dict:
     from xrayreg.register import neighbours, register_bodies, taken_apart
 
     case, truth, xrays = _case(options)
-    before, begun = _forget_the_peak(), time.perf_counter()
+    before, begun = _forget_the_peak(), time.process_time()
     parts = taken_apart(case.volume, case.segmentation, case.bodies)
     found = register_bodies(parts, xrays, neighbours(parts.bodies))
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     by_name = {each.name: each.patient_from_rest for each in found.bodies}
     return _row(seconds, before, by_name, truth, {body.name: body.points for body in parts.bodies})
 
@@ -153,7 +154,7 @@ def theirs(options: argparse.Namespace) -> dict:
     case, truth, xrays = _case(options)
     points = {b.name: b.points for b in taken_apart(case.volume, case.segmentation, case.bodies).bodies}
     density = Density.from_volume(case.volume)
-    before, begun = _forget_the_peak(), time.perf_counter()
+    before, begun = _forget_the_peak(), time.process_time()
     images = [xray.binned(xray.camera.binning_to(_PIXELS)) for xray in xrays]
     similarity, size = similarity_on(torch.device("cpu")), images[0].camera.size[::-1]
     fixed = [
@@ -166,7 +167,7 @@ def theirs(options: argparse.Namespace) -> dict:
     rows = []
     for number, scale in enumerate(options.scales):
         _forget_the_peak()
-        entered = time.perf_counter()
+        entered = time.process_time()
         coarse = density.to_spacing(scale)
         weights, places, to_grid = _blending(case, coarse.grid, centre)
         subject = Subject.from_images(scalar_image(coarse.values.numpy(), coarse.grid), convert_to_mu=False)
@@ -174,10 +175,10 @@ def theirs(options: argparse.Namespace) -> dict:
         optimiser = torch.optim.Adam(
             [{"params": [turns], "lr": 1e-2}, {"params": [shifts], "lr": 1.0}], maximize=True
         )
-        setup_s, steps_s = time.perf_counter() - entered, []
+        setup_s, steps_s = time.process_time() - entered, []
         made = options.iterations if options.run is None else options.run[number]
         for _ in range(made):
-            entered = time.perf_counter()
+            entered = time.process_time()
             twists = weights @ torch.cat([turns, shifts], dim=1)
             warped = to_grid(_moved(places, twists))
             subject._image_hu = torch.nn.functional.grid_sample(
@@ -190,7 +191,7 @@ def theirs(options: argparse.Namespace) -> dict:
             optimiser.zero_grad()
             value.mean().backward()
             optimiser.step()
-            steps_s.append(time.perf_counter() - entered)
+            steps_s.append(time.process_time() - entered)
         rows.append(
             {
                 "voxel_mm": scale,
@@ -202,7 +203,7 @@ def theirs(options: argparse.Namespace) -> dict:
             }
         )
     left = sum((options.iterations - row["made"]) * row["step_s"] for row in rows)
-    seconds = time.perf_counter() - begun + left
+    seconds = time.process_time() - begun + left
     logs = torch.cat([turns, shifts], dim=1).detach().double().numpy()
     found = {
         name: inverse(translation(centre) @ exp_se3(log) @ translation(-centre))
