@@ -11,8 +11,8 @@ voxels of 4 mm, 2 mm and the CT's own (`experiments/deepfluoro/models.py`). The 
 here, so it is left out by default, in their favour; what it would take is told from the two before, by their
 numbers of voxels. A step of a scale takes as long as the next one: with --run fewer are made at each scale,
 the time counts as if it were all, and the TRE is that after those that were made. Each side runs in a process
-of its own, whose peak of memory beyond what is resident before is taken; seconds are the processor's, whatever
-else runs (set OMP_NUM_THREADS=1).
+of its own, whose peak of memory beyond what is resident before is taken; seconds are the processor's,
+whatever else runs (set OMP_NUM_THREADS=1).
 """
 
 import argparse
