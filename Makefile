@@ -44,9 +44,10 @@ networks: setup  ## train a pose network for the skull's CT and register 200 X-r
 	    --frontal 60
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/attention.py build/attention
 
-bones: setup  ## moved bones in simulated chests, and the real wrist's together, into build/ (an hour)
+bones: setup  ## moved bones in simulated chests, and the real wrist's together, into build/ (an hour and a half)
 	mkdir -p build
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid.py build/bones
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid.py build/bones --dense
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid_labels.py build/bones-labels
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/wrist_together.py build/wrist-together
 
 fuzz: setup  ## random damage to every reader, ten minutes, into build/

@@ -1,18 +1,23 @@
 """Time and memory of bone-by-bone registration against PolyPose's formulation, same case, same run.
 
     .venv-benchmark/bin/python Testing/benchmarks/polypose.py [--seed 1] [--scales 4 2] [--iterations 51]
-        [--no-ribs]
+        [--run 51 5] [--no-ribs]
 
 PolyPose (github.com/eigenvivek/polypose, revision 9e2f5af), written anew: the logarithms of all bodies'
 motions are blended at every voxel (weights mass / (1 + d^2), normalised: `weights.py`, "gravity"), their
 exponential warps the whole volume (`warp/polyrigid.py`), and what comes out is rendered; here by nanodrr
 0.1.7, as xvr now does. Adam at 1e-2 rad and 1 mm maximises xvr's similarity (`peer.py`), 51 steps each at
 voxels of 4 mm, 2 mm and the CT's own (`experiments/deepfluoro/models.py`). The last does not fit into 24 GB
-here, so it is left out by default, in their favour. Each side runs in a process of its own, whose peak of
-memory is taken.
+here, so it is left out by default, in their favour; what it would take is told from the two before, by their
+numbers of voxels. A step of a scale takes as long as the next one: with --run fewer are made at each scale,
+the time counts as if it were all, and the TRE is that after those that were made. Each side runs in a process
+of its own, whose peak of memory beyond what is resident before is taken; seconds are the processor's,
+whatever else runs (set OMP_NUM_THREADS=1).
 """
 
 import argparse
+import ctypes
+import gc
 import json
 import subprocess
 import sys
@@ -28,20 +33,49 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scales", type=float, nargs="+", default=[4.0, 2.0])
     parser.add_argument("--iterations", type=int, default=51)
+    parser.add_argument("--run", type=int, nargs="+", help="steps made at each scale; all if not given")
     parser.add_argument("--no-ribs", action="store_true")
     parser.add_argument("--side", choices=["ours", "theirs"], help="one of them, in this process")
     options = parser.parse_args()
     if options.side:
         print(json.dumps((ours if options.side == "ours" else theirs)(options)))
         return
-    found = {side: _in_a_process(side) for side in ("ours", "theirs")}
-    for side, row in found.items():
+    found = {}
+    for side in ("ours", "theirs"):
+        found[side] = row = _in_a_process(side)
         print(
             f"{side:7} {row['seconds']:7.0f} s, {row['peak_mb']:6.0f} MB beyond {row['before_mb']:.0f}, TRE "
-            f"{row['tre_mm']:.2f} mm (median of {row['bodies']} bodies; 95 %: {row['p95_mm']:.2f})"
+            f"{row['tre_mm']:.2f} mm (median of {row['bodies']} bodies; 95 %: {row['p95_mm']:.2f})",
+            flush=True,
         )
-    ratios = (found["theirs"][key] / found["ours"][key] for key in ("seconds", "peak_mb"))
-    print("theirs by ours: {:.0f} times the time, {:.1f} times the memory".format(*ratios))
+    for row in found["theirs"]["scales"]:
+        print(
+            f"  {row['voxel_mm']:g} mm, {row['voxels']} voxels: {row['setup_s']:.0f} s, then "
+            f"{row['step_s']:.2f} s a step, {row['made']} of {options.iterations} made; "
+            f"{row['peak_mb']:.0f} MB"
+        )
+    mine, other = found["ours"], found["theirs"]
+    print(_ratios(mine, other["seconds"], other["peak_mb"]))
+    if len(options.scales) > 1:
+        seconds, peak_mb = _at_full_size(other, options.iterations)
+        print(f"the CT's own voxels, extrapolated: {seconds:.0f} s more, {peak_mb:.0f} MB; with them")
+        print(_ratios(mine, other["seconds"] + seconds, peak_mb))
+
+
+def _ratios(mine: dict, seconds: float, peak_mb: float) -> str:
+    times, memories = seconds / mine["seconds"], peak_mb / mine["peak_mb"]
+    return f"theirs by ours: {times:.1f} times the time, {memories:.1f} times the memory"
+
+
+def _at_full_size(row: dict, iterations: int) -> tuple[float, float]:
+    """Seconds and MB that a scale of the CT's own voxels would take, on a line through the last two."""
+    coarse, fine = row["scales"][-2:]
+    ratio = (row["voxels"] - fine["voxels"]) / (fine["voxels"] - coarse["voxels"])
+
+    def beyond(key: str) -> float:
+        return fine[key] + ratio * (fine[key] - coarse[key])
+
+    return beyond("setup_s") + iterations * beyond("step_s"), beyond("peak_mb")
 
 
 def _in_a_process(side: str) -> dict:
@@ -83,6 +117,8 @@ def _peak_mb() -> float:
 
 def _forget_the_peak() -> float:
     """The peak begins anew at what is resident now, MB: making the case does not count (Linux)."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
     return _status("VmRSS")
@@ -98,10 +134,10 @@ def ours(options: argparse.Namespace) -> dict:
     from xrayreg.register import neighbours, register_bodies, taken_apart
 
     case, truth, xrays = _case(options)
-    before, begun = _forget_the_peak(), time.perf_counter()
+    before, begun = _forget_the_peak(), time.process_time()
     parts = taken_apart(case.volume, case.segmentation, case.bodies)
     found = register_bodies(parts, xrays, neighbours(parts.bodies))
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     by_name = {each.name: each.patient_from_rest for each in found.bodies}
     return _row(seconds, before, by_name, truth, {body.name: body.points for body in parts.bodies})
 
@@ -118,7 +154,7 @@ def theirs(options: argparse.Namespace) -> dict:
     case, truth, xrays = _case(options)
     points = {b.name: b.points for b in taken_apart(case.volume, case.segmentation, case.bodies).bodies}
     density = Density.from_volume(case.volume)
-    before, begun = _forget_the_peak(), time.perf_counter()
+    before, begun = _forget_the_peak(), time.process_time()
     images = [xray.binned(xray.camera.binning_to(_PIXELS)) for xray in xrays]
     similarity, size = similarity_on(torch.device("cpu")), images[0].camera.size[::-1]
     fixed = [
@@ -128,7 +164,10 @@ def theirs(options: argparse.Namespace) -> dict:
     centre = case.volume.grid.centre_patient
     turns = torch.zeros(len(case.bodies), 3, requires_grad=True)
     shifts = torch.zeros(len(case.bodies), 3, requires_grad=True)
-    for scale in options.scales:
+    rows = []
+    for number, scale in enumerate(options.scales):
+        _forget_the_peak()
+        entered = time.process_time()
         coarse = density.to_spacing(scale)
         weights, places, to_grid = _blending(case, coarse.grid, centre)
         subject = Subject.from_images(scalar_image(coarse.values.numpy(), coarse.grid), convert_to_mu=False)
@@ -136,7 +175,10 @@ def theirs(options: argparse.Namespace) -> dict:
         optimiser = torch.optim.Adam(
             [{"params": [turns], "lr": 1e-2}, {"params": [shifts], "lr": 1.0}], maximize=True
         )
-        for _ in range(options.iterations):
+        setup_s, steps_s = time.process_time() - entered, []
+        made = options.iterations if options.run is None else options.run[number]
+        for _ in range(made):
+            entered = time.process_time()
             twists = weights @ torch.cat([turns, shifts], dim=1)
             warped = to_grid(_moved(places, twists))
             subject._image_hu = torch.nn.functional.grid_sample(
@@ -149,13 +191,27 @@ def theirs(options: argparse.Namespace) -> dict:
             optimiser.zero_grad()
             value.mean().backward()
             optimiser.step()
-    seconds = time.perf_counter() - begun
+            steps_s.append(time.process_time() - entered)
+        rows.append(
+            {
+                "voxel_mm": scale,
+                "voxels": coarse.values.numel(),
+                "setup_s": setup_s,
+                "step_s": float(np.median(steps_s)),
+                "made": made,
+                "peak_mb": _peak_mb() - before,
+            }
+        )
+    left = sum((options.iterations - row["made"]) * row["step_s"] for row in rows)
+    seconds = time.process_time() - begun + left
     logs = torch.cat([turns, shifts], dim=1).detach().double().numpy()
     found = {
         name: inverse(translation(centre) @ exp_se3(log) @ translation(-centre))
         for name, log in zip(case.bodies, logs, strict=True)
     }
-    return _row(seconds, before, found, truth, points)
+    row = _row(seconds, before, found, truth, points)
+    peak = {"peak_mb": max(each["peak_mb"] for each in rows)}
+    return row | peak | {"scales": rows, "voxels": density.values.numel()}
 
 
 def _blending(case, grid, centre: np.ndarray):
@@ -173,8 +229,8 @@ def _blending(case, grid, centre: np.ndarray):
         image.SetSpacing(grid.spacing_mm.tolist())
         found = SimpleITK.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
         distance = SimpleITK.GetArrayFromImage(found)
-        weights.append(mask.sum() / (1 + np.maximum(distance, 0) ** 2))
-    weights = torch.from_numpy(np.stack(weights, axis=-1).reshape(-1, len(weights)).astype(np.float32))
+        weights.append((mask.sum() / (1 + np.maximum(distance, 0) ** 2)).astype(np.float32).ravel())
+    weights = torch.from_numpy(np.stack(weights, axis=-1))
     weights = weights / weights.sum(dim=1, keepdim=True)
     k, j, i = np.indices(grid.array_shape)
     index = np.stack([i, j, k], axis=-1).reshape(-1, 3).astype(float)

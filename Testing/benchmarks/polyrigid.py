@@ -1,26 +1,31 @@
 """Bone by bone on chests whose bones have moved: how far each is off, and what is said of it.
 
     python Testing/benchmarks/polyrigid.py OUT [--seeds 1 2 3] [--views 2] [--apart 30] [--no-ribs]
-        [--unlinked] [--field]
+        [--unlinked] [--field] [--dense]
 
 The cases are those of `polyrigid_cases.py`. The start is the rigid registration of the whole CT from the true
 place of the remainder turned and shifted a little, as a C-arm's tags would give it. OUT.jsonl gets a row per
-body, OUT.txt the table: bodies seen in every view, and those of them that are accepted.
+body, OUT.txt the table: bodies seen in every view, and those of them that are accepted. With --dense a field
+that knows nothing of bodies (`dense_field.py`) stands beside: how far it leaves each body off, how far it
+bends them (root mean square distance from the nearest rigid motion), and where it folds; once from the rigid
+pose, and once, at its finest scale, from where the bodies were found (`from_bodies`).
 """
 
 import argparse
 import json
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from dense_field import SCALES, SMOOTHNESS, DenseField, bent_mm, register_dense
 from polyrigid_cases import Chest, chest, motions, moved_chest, views
 from xrayreg.deform import PolyrigidField, field_grid, fold_count, shapes_of
 from xrayreg.geometry import about, apply, inverse
 from xrayreg.images import Xray
-from xrayreg.register import neighbours, register_bodies, register_rigid, taken_apart
+from xrayreg.register import RegisteredBody, neighbours, register_bodies, register_rigid, taken_apart
 from xrayreg.render import Density
 
 _START = np.concatenate([np.radians([3.0, -2.0, 4.0]), [8.0, -6.0, 7.0]])
@@ -36,6 +41,10 @@ def main() -> None:
     parser.add_argument("--no-ribs", action="store_true")
     parser.add_argument("--unlinked", action="store_true")
     parser.add_argument("--field", action="store_true", help="count the folds of the blended field too")
+    parser.add_argument(
+        "--dense", action="store_true", help="and a dense displacement field, two minutes more"
+    )
+    parser.add_argument("--smoothness", type=float, default=SMOOTHNESS, help="of that field")
     options = parser.parse_args()
     case, rows = chest(ribs=not options.no_ribs), []
     with options.out.with_suffix(".jsonl").open("w") as file:
@@ -89,25 +98,66 @@ def measured(case: Chest, seed: int, options: argparse.Namespace) -> list[dict]:
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
-    if options.field:
+    if options.field or options.dense:
         shapes = shapes_of(case.segmentation, case.bodies)
         field = PolyrigidField(shapes, np.stack([each.patient_from_rest for each in found.bodies]))
-        grid = field_grid(case.volume.grid)
-        print(f"folds: {fold_count(field.displacements(grid), grid)} of {np.prod(grid.size)}")
+        _add_field(rows, "polyrigid", field, case, found.bodies)
+    if options.dense:
+        off = inverse(at_truth[0].camera.camera_from_patient) @ placed[0].camera.camera_from_patient
+        density = Density.from_volume(case.volume)
+        for how, start in (("dense", None), ("from_bodies", field.displacements)):
+            begun = time.perf_counter()
+            scales = SCALES if start is None else SCALES[-1:]
+            dense = register_dense(density, placed, options.smoothness, scales, start)
+            seconds = time.perf_counter() - begun
+            _add_field(rows, how, dense, case, found.bodies)
+            for row, each in zip(rows, found.bodies, strict=True):
+                now = apply(truth[each.name], each.body.points)
+                row[f"{how}_mm"] = _mean(apply(off, dense.patient_from_rest(each.body.points)), now)
+                row[f"{how}_s"] = seconds
     return rows
+
+
+def _add_field(
+    rows: list[dict],
+    name: str,
+    field: PolyrigidField | DenseField,
+    case: Chest,
+    bodies: Sequence[RegisteredBody],
+) -> None:
+    """How far it bends each body, and its folds."""
+    grid = field_grid(case.volume.grid)
+    folds = fold_count(field.displacements(grid), grid)
+    for row, each in zip(rows, bodies, strict=True):
+        points = each.body.points
+        row[f"{name}_bent_mm"] = bent_mm(points, field.patient_from_rest(points))
+        row[f"{name}_folds"] = folds
+    print(f"{name}: folds at {folds} of {np.prod(grid.size)} points", flush=True)
 
 
 def line_of(name: str, rows: list[dict]) -> str:
     """The table's line."""
     seen = [row for row in rows if row["seen"] >= _SEEN]
     sure = [row for row in seen if row["verdict"] == "accept"]
-    return (
+    text = (
         f"{name}: {len(rows)} bodies; {_spread('start', seen, 'start_mm')}\n"
         f"  {_spread('rigid', seen, 'rigid_mm')}, {_spread('polyrigid', seen, 'tre_mm')}\n"
         f"  {_spread('accepted', sure, 'tre_mm')}\n"
         f"  rigid {np.median([r['rigid_s'] for r in rows]):.0f} s, bodies "
         f"{np.median([r['bodies_s'] for r in rows]):.0f} s, at most {max(r['peak_mb'] for r in rows):.0f} MB"
     )
+    for how in ("dense", "from_bodies"):
+        if f"{how}_mm" in rows[0]:
+            seconds = np.median([row[f"{how}_s"] for row in rows])
+            text += f"\n  {_spread(how, seen, f'{how}_mm')}, {seconds:.0f} s"
+    for how in ("polyrigid", "dense", "from_bodies"):
+        if f"{how}_bent_mm" in rows[0]:
+            bent = [row[f"{how}_bent_mm"] for row in seen]
+            folds = sum({row["seed"]: row[f"{how}_folds"] for row in rows}.values())
+            text += (
+                f"\n  {how} bends bodies by {np.median(bent):.2g} mm, at most {max(bent):.2g}; folds {folds}"
+            )
+    return text
 
 
 def _spread(name: str, rows: list[dict], key: str) -> str:

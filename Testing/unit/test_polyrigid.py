@@ -9,8 +9,11 @@ from xrayreg.errors import InputError
 from xrayreg.geometry import CArm, about, apply, exp_se3, inverse, rotation_angle_deg, translation
 from xrayreg.images import Grid, LabelMap, Volume, Xray
 from xrayreg.register import (
+    BodyUncertainty,
     Link,
+    PoseUncertainty,
     Posture,
+    RegisteredBody,
     SearchRange,
     Stage,
     body_labels,
@@ -320,6 +323,42 @@ def test_a_reference_changes_nothing_but_the_frame(parts, truth):
     angle, spread = joint_angle(free.bodies[0], free.bodies[1])
     assert angle == pytest.approx(rotation_angle_deg(inverse(truth[0]) @ truth[1]), abs=0.5)
     assert 0 < spread < 1
+
+
+def test_the_angle_between_two_bodies_from_one_time_to_another(parts):
+    """One turns by 50 degrees about z; the other by 30 about z before, by 125 after, lying on its side.
+
+    So they turn by 45 against each other, and what counts is the spread about the patient's z as each bone
+    has it: its own z, or y. 0.09 + 0.16 + 0.25 + 1.19 = 1.3^2; about another axis errors are 9 degrees.
+    """
+    turned = {name: about(np.zeros(3), [0, 0, np.radians(deg), 3, 2, 1]) for name, deg in
+              {"one": 50, "before": 30, "after": 125}.items()}  # fmt: skip
+    side = about(np.ones(3), [np.pi / 2, 0, 0, 0, 0, 0])  # its y goes to z
+    before = (
+        _registered(parts, np.eye(4), [9, 9, 0.3]),
+        _registered(parts, turned["before"] @ side, [9, 0.5, 9]),
+    )
+    after = (
+        _registered(parts, turned["one"], [9, 9, 0.4]),
+        _registered(parts, turned["after"] @ side, [9, np.sqrt(1.19), 9]),
+    )
+    angle, spread = joint_angle(*after, since=before)
+    assert angle == pytest.approx(45, abs=1e-9)
+    assert spread == pytest.approx(1.3, abs=1e-9)
+    since_the_scan, _ = joint_angle(*after)
+    assert since_the_scan == pytest.approx(
+        rotation_angle_deg(inverse(turned["one"]) @ turned["after"] @ side)
+    )
+    still, spread = joint_angle(*before, since=before)
+    assert still == pytest.approx(0, abs=1e-5)
+    assert spread == pytest.approx(np.sqrt(2 * (4 * 81 + 0.09 + 0.25) / 3), abs=1e-9)
+
+
+def _registered(parts, motion, spread_deg):
+    """A body there, with these standard deviations of its turn about its own axes."""
+    covariance = np.diag([*np.radians(spread_deg) ** 2, 1, 1, 1])
+    uncertainty = BodyUncertainty(PoseUncertainty(covariance), 1.0, np.ones(2))
+    return RegisteredBody(parts.bodies[0], motion, uncertainty, 1.0, 1.0)
 
 
 # --- Links ------------------------------------------------------------------------------------------------

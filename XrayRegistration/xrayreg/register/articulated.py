@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..geometry import Camera, inverse, nearest_rigid, rotation_angle_deg
+from ..geometry import Camera, inverse, log_se3, nearest_rigid
 from ..images import Xray
 from .bodies import Body, Parts
 from .confidence import Confidence
@@ -18,6 +18,7 @@ from .polyrigid import STAGES, JointProgress, Stage, refine_bodies, rigs_of
 _LEAST_LEAD = 3e-4  # of similarity; less than this is chance
 _LEAST_SUPPORT = 1e-3
 _UNSURE_MM = 1.5
+_LEAST_TURN = 1e-6  # rad; below it has no axis
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,34 @@ def confidence_in_bodies(found: Articulated) -> Confidence:
     return Confidence(verdict, share, float(np.mean(noise)), float(np.percentile(noise, 95)), tuple(reasons))
 
 
-def joint_angle(one: RegisteredBody, other: RegisteredBody) -> tuple[float, float]:
-    """How far two bodies have turned against each other since the preoperative scan, and its spread, degrees.
+def joint_angle(
+    one: RegisteredBody,
+    other: RegisteredBody,
+    since: tuple[RegisteredBody, RegisteredBody] | None = None,
+) -> tuple[float, float]:
+    """How far two bodies have turned against each other, and the spread of that by noise, degrees.
 
-    The spread is of independent errors of the two; what their links hold is in it.
+    The spread is that of the turn's size, which is the error about its axis (of no turn: about any), of
+    independent errors of the bodies; what their links hold is in it.
+
+    Args:
+        since: the two where they were before, as other X-rays were registered; else in the preoperative scan.
     """
-    angle = rotation_angle_deg(inverse(one.patient_from_rest) @ other.patient_from_rest)
-    turns = [each.uncertainty.pose.covariance[:3, :3] for each in (one, other)]
-    return angle, float(np.degrees(np.sqrt(np.trace(turns[0] + turns[1]) / 3)))
+    pairs = [(one, other)] if since is None else [(one, other), since]
+    between = [inverse(a.patient_from_rest) @ b.patient_from_rest for a, b in pairs]
+    turn = between[0] if since is None else between[0] @ inverse(between[1])
+    # In the rest frame of `one`, to first order; its own errors before count alike along the turn's axis.
+    carried = between[0][:3, :3]
+    covariance = sum(_turns(a) + carried @ _turns(b) @ carried.T for a, b in pairs)
+    vector = log_se3(turn)[:3]
+    angle = float(np.linalg.norm(vector))
+    variance = np.trace(covariance) / 3
+    if angle > _LEAST_TURN:
+        axis = vector / angle
+        variance = axis @ covariance @ axis
+    return float(np.degrees(angle)), float(np.degrees(np.sqrt(variance)))
+
+
+def _turns(body: RegisteredBody) -> np.ndarray:
+    """(3, 3) covariance of its turn, rad2, in its rest frame."""
+    return body.uncertainty.pose.covariance[:3, :3]
