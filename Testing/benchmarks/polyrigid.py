@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from dense_field import SCALES, SMOOTHNESS, DenseField, bent_mm, register_dense
 from polyrigid_cases import Chest, chest, motions, moved_chest, views
-from xrayreg.deform import PolyrigidField, field_grid, fold_count, shapes_of
+from xrayreg.articulate import Bodies, blend_of
+from xrayreg.deform import PolyrigidField, field_grid, fold_count
 from xrayreg.geometry import about, apply, inverse
 from xrayreg.images import Xray
 from xrayreg.register import RegisteredBody, neighbours, register_bodies, register_rigid, taken_apart
@@ -99,8 +100,7 @@ def measured(case: Chest, seed: int, options: argparse.Namespace) -> list[dict]:
             }
         )
     if options.field or options.dense:
-        shapes = shapes_of(case.segmentation, case.bodies)
-        field = PolyrigidField(shapes, np.stack([each.patient_from_rest for each in found.bodies]))
+        field = blend_of(Bodies(case.segmentation, case.bodies), found, case.volume.grid).field
         _add_field(rows, "polyrigid", field, case, found.bodies)
     if options.dense:
         off = inverse(at_truth[0].camera.camera_from_patient) @ placed[0].camera.camera_from_patient
