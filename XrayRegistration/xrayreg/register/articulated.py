@@ -13,7 +13,9 @@ from .confidence import Confidence
 from .joint_problem import JointProblem, Posture, composite
 from .joint_uncertainty import BodyUncertainty, body_uncertainties
 from .links import Link
-from .polyrigid import STAGES, JointProgress, Stage, refine_bodies, rigs_of
+from .polyrigid import JointProgress, refine_bodies
+from .rigid import rigs_of
+from .stages import STAGES, Stage
 
 _LEAST_LEAD = 6e-4  # of similarity; less than this is chance
 _LEAST_SUPPORT = 4e-4
