@@ -12,7 +12,7 @@ from .bodies import Body, Parts, together
 from .joint_problem import JointProblem, Posture, composite
 from .joint_solver import joint_levenberg_marquardt
 from .levels import Level
-from .links import Link, beyond, cost_of
+from .links import Link, beyond, held_against
 from .problem import Problem
 from .rigid import rigs_of
 from .search import SearchRange, candidate_motions
@@ -64,26 +64,20 @@ def searched(
             found = _elsewhere(problem.parts, xrays, posture, group, links, stage.search)
             places = [posture, *(replace(posture, motions=motions) for motions in found)]
             alike = [similarity(each.motions) for each in places]
-            posture = places[_best(places, alike, problem, links, stage)]
+            posture = places[_best(places, alike, links, stage)]
         away = [apart_mm(bodies[number], each.motions[number], posture.motions[number]) for each in places]
         other = int(np.argmax([fit if mm > SAME_MM else -1 for fit, mm in zip(alike, away, strict=True)]))
         if away[other] > SAME_MM and alike[other] > similarity(posture.motions):
             followed = _followed(problem, places[other], number, links, stage)
             places, alike = [*places, followed], [*alike, problem.similarity(followed)]
-            posture = places[_best(places, alike, problem, links, stage)]
+            posture = places[_best(places, alike, links, stage)]
         best = next(n for n, each in enumerate(places) if each is posture)
         lead = _lead(bodies[number], [each.motions[number] for each in places], alike, best)
         yield Found(number, posture, alike[best], lead)
 
 
-def _best(
-    places: Sequence[Posture],
-    alike: Sequence[float],
-    problem: JointProblem,
-    links: Sequence[Link],
-    stage: Stage,
-) -> int:
-    costs = [cost_of(links, each, problem.centres(each)).value for each in places]
+def _best(places: Sequence[Posture], alike: Sequence[float], links: Sequence[Link], stage: Stage) -> int:
+    costs = [held_against(links, each.motions) for each in places]
     return int(np.argmax(np.array(alike) - stage.link_weight * np.array(costs)))
 
 

@@ -123,9 +123,19 @@ def _facing(points: np.ndarray, others: np.ndarray, near_mm: float) -> np.ndarra
     return near[np.random.default_rng(0).permutation(len(near))[:_POINTS]]
 
 
+def held_against(links: Sequence[Link], motions: np.ndarray) -> float:
+    """What the links hold against motions (K, 4, 4).
+
+    Of each c^2 / 2 log(1 + r^2 / c^2) with r^2 the sum of its squared residuals (Cauchy): half of r^2 while it
+    is small; a wrong link does not hold a whole chain of bodies back.
+    """
+    squares = (np.square(link.residual(motions[link.a], motions[link.b])).sum() for link in links)
+    return float(sum(0.5 * _LOOSE**2 * np.log1p(square / _LOOSE**2) for square in squares))
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What the links hold against a posture, linearised by the bodies' unknowns, (6 K,)."""
+    """`held_against` a posture, linearised by the bodies' unknowns, (6 K,)."""
 
     value: float
     hessian: np.ndarray
@@ -133,29 +143,25 @@ class Cost:
 
 
 def cost_of(links: Sequence[Link], posture: Posture, centres: np.ndarray) -> Cost:
-    """Of each link c^2 / 2 log(1 + r^2 / c^2), r^2 its squared residuals' sum (Cauchy), by Gauss-Newton.
-
-    Half of r^2 while it is small; a link that is wrong does not hold a whole chain of bodies back.
+    """By Gauss and Newton.
 
     Args:
         centres: (K, 3) about which the twists turn, as in `Posture.stepped`.
     """
-    count = 6 * len(posture.motions)
-    value, hessian, gradient = 0.0, np.zeros((count, count)), np.zeros(count)
+    motions = posture.motions
+    count = 6 * len(motions)
+    hessian, gradient = np.zeros((count, count)), np.zeros(count)
+    moved = [
+        [about(centre, twist) @ motion for twist in _EPSILON * np.eye(6)]
+        for centre, motion in zip(centres, motions, strict=True)
+    ]
     for link in links:
-        here = link.residual(posture.motions[link.a], posture.motions[link.b])
-        far = float(here @ here) / _LOOSE**2
-        value += 0.5 * _LOOSE**2 * np.log1p(far)
-        jacobian = np.zeros((6, 12))
-        for axis in range(6):
-            twist = np.zeros(6)
-            twist[axis] = _EPSILON
-            moved_a = about(centres[link.a], twist) @ posture.motions[link.a]
-            moved_b = about(centres[link.b], twist) @ posture.motions[link.b]
-            jacobian[:, axis] = link.residual(moved_a, posture.motions[link.b]) - here
-            jacobian[:, 6 + axis] = link.residual(posture.motions[link.a], moved_b) - here
-        jacobian /= _EPSILON
+        here = link.residual(motions[link.a], motions[link.b])
+        by_a = [link.residual(each, motions[link.b]) - here for each in moved[link.a]]
+        by_b = [link.residual(motions[link.a], each) - here for each in moved[link.b]]
+        jacobian = np.stack([*by_a, *by_b], axis=-1) / _EPSILON
+        gives = 1 + float(here @ here) / _LOOSE**2
         own = np.concatenate([np.arange(6) + 6 * link.a, np.arange(6) + 6 * link.b])
-        hessian[np.ix_(own, own)] += jacobian.T @ jacobian / (1 + far)
-        gradient[own] += jacobian.T @ here / (1 + far)
-    return Cost(value, hessian, gradient)
+        hessian[np.ix_(own, own)] += jacobian.T @ jacobian / gives
+        gradient[own] += jacobian.T @ here / gives
+    return Cost(held_against(links, motions), hessian, gradient)
