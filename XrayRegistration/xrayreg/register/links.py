@@ -126,8 +126,8 @@ def _facing(points: np.ndarray, others: np.ndarray, near_mm: float) -> np.ndarra
 def held_against(links: Sequence[Link], motions: np.ndarray) -> float:
     """What the links hold against motions (K, 4, 4).
 
-    Of each c^2 / 2 log(1 + r^2 / c^2) with r^2 the sum of its squared residuals (Cauchy): half of r^2 while it
-    is small; a wrong link does not hold a whole chain of bodies back.
+    Of each c^2 / 2 log(1 + r^2 / c^2) with r^2 the sum of its squared residuals (Cauchy): half of r^2 while
+    it is small; a wrong link does not hold a whole chain of bodies back.
     """
     squares = (np.square(link.residual(motions[link.a], motions[link.b])).sum() for link in links)
     return float(sum(0.5 * _LOOSE**2 * np.log1p(square / _LOOSE**2) for square in squares))
