@@ -10,11 +10,12 @@ from .landmark_start import start_from_landmarks
 from .landmarks import LandmarkPose, pose_from_landmarks, rig_pose_from_landmarks
 from .levels import Level
 from .links import Link, neighbours
-from .polyrigid import STAGES, JointProgress, Stage, refine_bodies
+from .polyrigid import JointProgress, refine_bodies
 from .refine import DEFAULT_LEVELS, FAR, NEAR, Progress, refine
 from .result import RegisteredView, Registration
 from .rigid import RegisteredRig, groups, register_rigid, similarity_of
 from .search import SearchRange, within_its_size
+from .stages import STAGES, Stage
 from .uncertainty import PoseUncertainty
 
 __all__ = [

@@ -13,10 +13,12 @@ from .confidence import Confidence
 from .joint_problem import JointProblem, Posture, composite
 from .joint_uncertainty import BodyUncertainty, body_uncertainties
 from .links import Link
-from .polyrigid import STAGES, JointProgress, Stage, refine_bodies, rigs_of
+from .polyrigid import JointProgress, refine_bodies
+from .rigid import rigs_of
+from .stages import STAGES, Stage
 
-_LEAST_LEAD = 3e-4  # of similarity; less than this is chance
-_LEAST_SUPPORT = 1e-3
+_LEAST_LEAD = 6e-4  # of similarity; less than this is chance
+_LEAST_SUPPORT = 4e-4
 _UNSURE_MM = 1.5
 _LEAST_TURN = 1e-6  # rad; below it has no axis
 
@@ -66,6 +68,8 @@ class RegisteredBody:
             return "reject", (f"these views leave it open by {self.uncertainty.sigma_mm:.0f} mm",)
         if self.lead < 0:
             return "reject", ("another, different place fits better",)
+        if self.support < 0:
+            return "reject", ("the X-rays look more alike without it",)
         if self.support < _LEAST_SUPPORT:
             reasons.append("the X-rays hardly show it")
         if self.lead < _LEAST_LEAD:

@@ -64,6 +64,13 @@ def groups(xrays: Sequence[Xray]) -> list[list[Xray]]:
     return list(by_rig.values())
 
 
+def rigs_of(xrays: Sequence[Xray]) -> list[int]:
+    """The number of each X-ray's rig, in the order of their first views."""
+    together = groups(xrays)
+    rig_of = {id(xray): number for number, group in enumerate(together) for xray in group}
+    return [rig_of[id(xray)] for xray in xrays]
+
+
 @dataclass(frozen=True)
 class _Attempt:
     motion: np.ndarray
