@@ -319,7 +319,8 @@ def test_a_reference_changes_nothing_but_the_frame(parts, truth):
         seen = [f.cameras[0].camera_from_patient for f in (free, held)]
         here = seen[1] @ other.patient_from_rest
         np.testing.assert_allclose(here, seen[0] @ one.patient_from_rest, atol=1e-6)
-    assert {body.verdict for body in free.bodies} <= {"accept", "review"}
+    assert {body.verdict for body in free.bodies} == {"review"}
+    assert all("no other place was looked for" in body.reasons for body in free.bodies)
     angle, spread = joint_angle(free.bodies[0], free.bodies[1])
     assert angle == pytest.approx(rotation_angle_deg(inverse(truth[0]) @ truth[1]), abs=0.5)
     assert 0 < spread < 1

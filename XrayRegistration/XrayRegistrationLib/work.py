@@ -197,7 +197,7 @@ def _moved_body(found: RegisteredBody, segmentation: LabelMap) -> MovedBody:
     kept = {
         "covariance": sure.pose.covariance.tolist(),
         "seen": np.asarray(sure.seen).tolist(),
-        "lead": float(found.lead),
+        "lead": found.lead,
         "support": float(found.support),
     }
     centre = tuple(float(x) for x in found.body.centre)

@@ -31,14 +31,14 @@ class RegisteredBody:
         patient_from_rest: (4, 4) its motion since the preoperative scan, patient frame, mm.
         uncertainty: of that, relative to the views.
         lead: how much more alike the images are than with the body at the best different place that was
-            found for it.
+            found for it; None if none was looked for.
         support: how much more alike they are than without the body.
     """
 
     body: Body
     patient_from_rest: np.ndarray
     uncertainty: BodyUncertainty
-    lead: float
+    lead: float | None
     support: float
 
     @property
@@ -66,13 +66,15 @@ class RegisteredBody:
             return "reject", ("out of view: it is where its neighbours would bring it",)
         if standing == "undetermined":
             return "reject", (f"these views leave it open by {self.uncertainty.sigma_mm:.0f} mm",)
-        if self.lead < 0:
+        if self.lead is not None and self.lead < 0:
             return "reject", ("another, different place fits better",)
         if self.support < 0:
             return "reject", ("the X-rays look more alike without it",)
         if self.support < _LEAST_SUPPORT:
             reasons.append("the X-rays hardly show it")
-        if self.lead < _LEAST_LEAD:
+        if self.lead is None:
+            reasons.append("no other place was looked for")
+        elif self.lead < _LEAST_LEAD:
             reasons.append("another, different place fits almost as well")
         if standing == "one view":
             reasons.append("one view alone shows it: depth along its beam is the least certain")
@@ -143,7 +145,7 @@ def register_bodies(
             body,
             held @ motion,
             uncertainties[number],
-            state.leads.get(number, 1.0),
+            state.leads.get(number),
             float(np.mean(alike - problem.similarities(posture, skip=[number]))),
         )
         for number, (body, motion) in enumerate(zip(parts.bodies, posture.motions, strict=True))
