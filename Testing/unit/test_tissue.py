@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from xrayreg.geometry import CArm, translation
-from xrayreg.images import Grid
+from xrayreg.images import Grid, Volume
+from xrayreg.register.bodies import _averaged
 from xrayreg.register.tissue import Tissue, in_cells
 from xrayreg.render import Density, render
 
@@ -63,3 +64,14 @@ def test_smoothness_by_hand(rest):
     two = Tissue(rest, in_cells(rest).weights[:2], np.array([[0, 1]]))
     expected = [[1 / 225 + 0.04, -0.04], [-0.04, 1 / 225 + 0.04]]
     np.testing.assert_allclose(two.smoothness, expected, rtol=1e-12)
+
+
+def test_the_remainder_is_averaged_as_a_whole(rest):
+    """In slabs, the last of them not full."""
+    hu = 1000 * (rest.values.numpy() / 0.0193 - 1)
+    fine = Grid(rest.grid.size, rest.grid.patient_from_index @ np.diag([0.25, 0.25, 0.17, 1.0]))
+    volume = Volume(hu.astype(np.float32), fine)
+    whole, slabs = Density.from_volume(volume).to_spacing(2.0), _averaged(volume, -1000.0)
+    assert whole.grid.size[2] < fine.size[2]
+    torch.testing.assert_close(slabs.values, whole.values)
+    np.testing.assert_allclose(slabs.grid.patient_from_index, whole.grid.patient_from_index)

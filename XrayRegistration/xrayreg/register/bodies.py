@@ -164,7 +164,7 @@ def taken_apart(
         segmentation.grid.patient_from_index, volume.grid.patient_from_index, atol=1e-3
     ):
         segmentation = resample_labels(segmentation, volume.grid)
-    number_of = np.zeros(int(segmentation.labels.max()) + 1, np.int16)
+    number_of = np.zeros(int(segmentation.labels.max()) + 1, np.min_scalar_type(len(bodies)))
     for number, labels in enumerate(bodies.values(), start=1):
         number_of[[label for label in labels if label < len(number_of)]] = number
     numbers = number_of[segmentation.labels]
@@ -188,7 +188,8 @@ def taken_apart(
         whole = _joined(pieces, [box for box, _, _ in cuts], volume.grid).to_spacing(_REST_MM)
         points = np.concatenate([_points_in(inside, grid) for _, grid, inside in cuts])
         made.append(Body(name, tuple(labels), tuple(pieces), whole, points))
-    remainder = Density.from_volume(replace(volume, hu=rest), air_hu).to_spacing(_REST_MM)
+    del numbers
+    remainder = _averaged(replace(volume, hu=rest), air_hu)
     if not remainder.values.any():
         return Parts(tuple(made), None)
     return Parts(tuple(made), remainder, in_cells(remainder))
@@ -227,6 +228,19 @@ def together(bodies: Sequence[Body], motions: Sequence[np.ndarray]) -> Density:
         )
         values += sampled[0, 0]
     return Density(values, grid)
+
+
+def _averaged(volume: Volume, air_hu: float) -> Density:
+    """Its attenuation in larger voxels; by slabs, as all at once would take several times the space."""
+    slices, *sides = volume.grid.array_shape
+    depth = 8 * max(1, round(_REST_MM / float(volume.grid.spacing_mm[2])))
+    slabs = []
+    for first in range(0, slices, depth):
+        box = (slice(first, min(first + depth, slices)), *(slice(0, side) for side in sides))
+        slab = replace(volume, hu=volume.hu[box], grid=grid_of(box, volume.grid))
+        slabs.append(Density.from_volume(slab, air_hu).to_spacing(_REST_MM))
+    values = torch.cat([slab.values for slab in slabs])
+    return Density(values, Grid(tuple(values.shape[::-1]), slabs[0].grid.patient_from_index))
 
 
 def _cut(mask: np.ndarray, grid: Grid) -> tuple[Box, Grid, np.ndarray] | None:
