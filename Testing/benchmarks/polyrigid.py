@@ -100,17 +100,19 @@ def measured(case: Chest, seed: int, options: argparse.Namespace) -> list[dict]:
             }
         )
     if options.field or options.dense:
-        field = blend_of(Bodies(case.segmentation, case.bodies), found, case.volume.grid).field
-        _add_field(rows, "polyrigid", field, case, found.bodies)
+        blend = blend_of(Bodies(case.segmentation, case.bodies), found, case.volume.grid)
+        _add_field(rows, "polyrigid", blend.field, fold_count(blend.displacements, blend.grid), found.bodies)
+        print(*blend.notices, sep="\n", flush=True)
     if options.dense:
         off = inverse(at_truth[0].camera.camera_from_patient) @ placed[0].camera.camera_from_patient
         density = Density.from_volume(case.volume)
-        for how, start in (("dense", None), ("from_bodies", field.displacements)):
+        for how, start in (("dense", None), ("from_bodies", blend.field.displacements)):
             begun = time.perf_counter()
             scales = SCALES if start is None else SCALES[-1:]
             dense = register_dense(density, placed, options.smoothness, scales, start)
             seconds = time.perf_counter() - begun
-            _add_field(rows, how, dense, case, found.bodies)
+            grid = field_grid(case.volume.grid)
+            _add_field(rows, how, dense, fold_count(dense.displacements(grid), grid), found.bodies)
             for row, each in zip(rows, found.bodies, strict=True):
                 now = apply(truth[each.name], each.body.points)
                 row[f"{how}_mm"] = _mean(apply(off, dense.patient_from_rest(each.body.points)), now)
@@ -122,17 +124,15 @@ def _add_field(
     rows: list[dict],
     name: str,
     field: PolyrigidField | DenseField,
-    case: Chest,
+    folds: int,
     bodies: Sequence[RegisteredBody],
 ) -> None:
     """How far it bends each body, and its folds."""
-    grid = field_grid(case.volume.grid)
-    folds = fold_count(field.displacements(grid), grid)
     for row, each in zip(rows, bodies, strict=True):
         points = each.body.points
         row[f"{name}_bent_mm"] = bent_mm(points, field.patient_from_rest(points))
         row[f"{name}_folds"] = folds
-    print(f"{name}: folds at {folds} of {np.prod(grid.size)} points", flush=True)
+    print(f"{name}: folds at {folds} points", flush=True)
 
 
 def line_of(name: str, rows: list[dict]) -> str:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from xrayreg.articulate import Bodies, blend_of
+from xrayreg.deform import PolyrigidField, blended, fold_count, shapes_of
 from xrayreg.geometry import apply, translation
 from xrayreg.images import Grid, LabelMap
 
@@ -46,3 +47,24 @@ def test_where_all_are_rejected_all_count(bodies):
     assert blend.left_out == ()
     points = apply(GRID.patient_from_index, np.array([[19.5, 5.5, 5.5]]))
     np.testing.assert_allclose(blend.field.patient_from_rest(points) - points, [[0, 2, 0]], atol=1e-9)
+
+
+def test_where_bodies_meet_the_field_is_smoothed_until_it_does_not_fold(bodies):
+    """The left one goes 50 mm to the right, the right one 50 mm to the left: past each other's near sides."""
+    by = {"left": translation(np.array([50.0, 0, 0])), "right": translation(np.array([-50.0, 0, 0]))}
+    labels = {name: bodies.labels[name] for name in by}
+    field = PolyrigidField(shapes_of(bodies.segmentation, labels), np.stack(list(by.values())))
+    blend = blended(bodies.segmentation, labels, list(by.values()), GRID)
+    bare = field.displacements(blend.grid)
+    assert fold_count(bare, blend.grid) > 0
+    assert fold_count(blend.displacements, blend.grid) == 0
+    changed = int((np.abs(blend.displacements - bare) > 1e-9).any(axis=-1).sum())
+    assert 0 < changed <= blend.smoothed < 0.5 * bare.size / 3
+    (notice,) = blend.notices
+    assert notice.startswith("bodies meet: the blended field is smoothed at")
+
+
+def test_a_field_without_folds_stays_as_it_is(bodies):
+    blend = blend_of(bodies, found(left="accept", middle="accept", right="accept"), GRID)
+    np.testing.assert_array_equal(blend.displacements, blend.field.displacements(blend.grid))
+    assert blend.notices == ()

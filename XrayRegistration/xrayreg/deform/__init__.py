@@ -2,7 +2,7 @@
 
 from .blend import Blend, blended
 from .field import PolyrigidField, inverse_fourth_power, inverse_square, polypose
-from .folds import determinants, fold_count
+from .folds import determinants, fold_count, unfolded
 from .shapes import Shapes, shapes_of
 from .warp import field_grid, warped_labels, warped_volume, write_field
 
@@ -18,6 +18,7 @@ __all__ = [
     "inverse_square",
     "polypose",
     "shapes_of",
+    "unfolded",
     "warped_labels",
     "warped_volume",
     "write_field",

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..images import Grid, LabelMap, grid_of
 from .field import PolyrigidField
-from .folds import fold_count
+from .folds import unfolded
 from .shapes import shapes_of
 from .warp import field_grid
 
@@ -19,6 +19,7 @@ class Blend:
     Attributes:
         motions: (4, 4) patient_from_rest of the bodies, by their labels.
         displacements: [k, j, i, 3] ``rest_from_patient(x) - x`` on ``grid``, patient, mm.
+        smoothed: at how many of its points, where it would fold as bodies meet.
         left_out: names of bodies that go with what is around them.
     """
 
@@ -26,6 +27,7 @@ class Blend:
     motions: Mapping[tuple[int, ...], np.ndarray]
     displacements: np.ndarray
     grid: Grid
+    smoothed: int = 0
     left_out: tuple[str, ...] = ()
 
     @property
@@ -34,9 +36,9 @@ class Blend:
         said = []
         if self.left_out:
             said.append(f"not found, so moved with what is around them: {', '.join(self.left_out)}")
-        if folds := fold_count(self.displacements, self.grid):
+        if self.smoothed:
             points = self.displacements.size // 3
-            said.append(f"the blended field folds at {folds} of {points} points: bodies meet")
+            said.append(f"bodies meet: the blended field is smoothed at {self.smoothed} of {points} points")
         return tuple(said)
 
 
@@ -61,7 +63,8 @@ def blended(
     field = PolyrigidField(shapes_of(segmentation, bodies), np.stack(motions))
     grid = field_grid(around)
     by_labels = dict(zip(bodies.values(), motions, strict=True))
-    return Blend(field, by_labels, _sampled(field, grid, progress), grid)
+    displacements, smoothed = unfolded(_sampled(field, grid, progress), grid)
+    return Blend(field, by_labels, displacements, grid, smoothed)
 
 
 def _sampled(field: PolyrigidField, grid: Grid, progress: Callable[[float], None]) -> np.ndarray:
