@@ -44,6 +44,7 @@ from xrayreg.cli import pipeline
 from xrayreg.evaluate import demo_views
 from xrayreg.learn import read_network
 from xrayreg.overlays import Overlay
+from xrayreg.results import Outcome
 from xrayreg.results import files as result_files
 
 VIEWS = ("frontal", "oblique")
@@ -174,14 +175,15 @@ def test_a_second_run_leaves_the_same_files_and_those_of_the_user(
     def blank_xray(volume, camera, detector, mask):
         return np.where(mask, np.uint16(9000), np.uint16(100))
 
-    def blank_drr(density, xray, pose):
+    def blank(*args):
         return np.ones((512, 512), np.float32)
 
     monkeypatch.setattr(pipeline, "register_rigid", stay)
     monkeypatch.setattr(demo_views, "simulate_xray", blank_xray)
     monkeypatch.setattr(Overlay, "borders", lambda overlay, camera: {})
+    monkeypatch.setattr(demo_command, "view_drr", blank)
+    monkeypatch.setattr(Outcome, "drr", blank)
     for module in (result_files, demo_command):
-        monkeypatch.setattr(module, "view_drr", blank_drr)
         monkeypatch.setattr(
             module, "overlay_picture", lambda xray, *rest: demo_command.xray_picture(xray, "")
         )
