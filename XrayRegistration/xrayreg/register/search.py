@@ -69,10 +69,8 @@ def candidate_motions(search: SearchRange, centre: np.ndarray) -> np.ndarray:
     sobol = torch.quasirandom.SobolEngine(6, scramble=True, seed=0)
     unit = 2 * sobol.draw(search.candidates - 1, dtype=torch.float64).numpy() - 1
     unit[len(unit) // 2 :] /= 3
-    angles, shifts = (
-        np.radians(search.rotation_deg) * unit[:, :3],
-        np.array(search.translation_mm) * unit[:, 3:],
-    )
+    angles = unit[:, :3] * np.radians(search.rotation_deg)
+    shifts = unit[:, 3:] * np.array(search.translation_mm)
     # About z, then y, then x, one after the other: so large turns stay in range.
     turns = _turns(0, angles) @ _turns(1, angles) @ _turns(2, angles)
     motions = np.tile(np.eye(4), (search.candidates, 1, 1))
