@@ -205,6 +205,25 @@ def test_vertebrae_and_ribs_follow_each_other_from_head_to_foot():
 
 
 @pytest.mark.parametrize(
+    ("row", "between"),
+    [
+        (("vertebrae_T5", "vertebrae_T6", "vertebrae_T8"), "vertebrae_T6 / vertebrae_T8"),
+        (("vertebrae_C6", "vertebrae_T1", "vertebrae_T2"), "vertebrae_C6 / vertebrae_T1"),
+        (("rib_left_1", "rib_left_3", "rib_left_4"), "rib_left_1 / rib_left_3"),
+        (("vertebrae_T9", "vertebrae_T10", "vertebrae_L1"), "vertebrae_T10 / vertebrae_L1"),
+        (("vertebrae_C7", "vertebrae_T1", "vertebrae_T2"), None),
+        (("vertebrae_T11", "vertebrae_L1", "vertebrae_L2"), None),  # eleven thoracic ones are not rare
+        (("vertebrae_L4", "vertebrae_L5", "vertebrae_S1"), None),
+    ],
+)
+def test_a_label_that_is_left_out_is_told(row, between):
+    places = {1: (27, 20, 44), 2: (27, 20, 32), 3: (27, 20, 20)}
+    names = dict(enumerate(row, start=1))
+    findings = order_fit(structures_of(labelled(names, places), "bones")).findings
+    assert [each.text for each in findings] == ([f"no label is between {between}"] if between else [])
+
+
+@pytest.mark.parametrize(
     "names",
     [
         {1: "rib_left_10", 2: "rib_left_11", 3: "rib_left_12"},  # their middles lie at one height
