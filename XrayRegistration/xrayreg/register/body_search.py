@@ -14,6 +14,7 @@ from .joint_solver import joint_levenberg_marquardt
 from .levels import Level
 from .links import Link, beyond, held_against
 from .problem import Problem
+from .refine import different
 from .rigid import rigs_of
 from .search import SearchRange, candidate_motions
 from .solver import levenberg_marquardt, settled
@@ -21,7 +22,7 @@ from .stages import Stage
 
 _ALONE = (
     Level(64, (Term(True, 16),), poses=10, margin=0.3, iterations=10, step_px=0.2),
-    Level(128, (Term(True, 16),), poses=10, margin=0.3, iterations=6, step_px=0.2),
+    Level(128, (Term(True, 16),), poses=5, margin=0.3, iterations=6, step_px=0.2),
 )
 SAME_MM = 4.0  # a place nearer than this is the same
 
@@ -135,8 +136,8 @@ def _elsewhere(
     tried = np.concatenate([candidate_motions(search, body.grid.centre_patient), beside])
     for level in _ALONE:
         problem = Problem(body, seen, [np.eye(4)], level, behind=behind)
-        best = np.argsort(-problem.similarity(tried))[: level.poses]
-        state = settled(levenberg_marquardt(problem, tried[best], level.iterations, level.step_px))
+        best = different(problem, tried[np.argsort(-problem.similarity(tried))], level.poses)
+        state = settled(levenberg_marquardt(problem, best, level.iterations, level.step_px))
         tried = state.motions
     result = []
     for found in [*state.motions, *beside]:

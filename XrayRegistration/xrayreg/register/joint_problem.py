@@ -91,6 +91,19 @@ class _Still:
     by_tissue: torch.Tensor | None
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A body in one view, as long as it stays where it is.
+
+    Attributes:
+        pose: (4, 4) camera_from_rest.
+        windows: first pixel (column, row) and DRR [row, column] of each of its pieces.
+    """
+
+    pose: np.ndarray
+    windows: Sequence[tuple[tuple[int, int], torch.Tensor]]
+
+
 class JointProblem:
     """The X-rays at one level.
 
@@ -127,6 +140,7 @@ class JointProblem:
             for xray, rig in zip(xrays, rig_of, strict=True)
         )
         self._still: dict[int, _Still] = {}
+        self._drawn: dict[tuple[int, int], _Drawn] = {}
 
     def _corners(self, posture: Posture, rig: int) -> np.ndarray:
         return np.concatenate(
@@ -192,7 +206,7 @@ class JointProblem:
             for view, camera, others in zip(self.views, cameras, behind, strict=True):
                 image = others.clone()
                 for number in numbers:
-                    _add(image, self.parts.bodies[number], camera, motions[number])
+                    _add(image, _windows(self.parts.bodies[number], camera, motions[number]))
                 total += float(view.comparison.similarity(image))
             return total / len(self.views)
 
@@ -212,9 +226,19 @@ class JointProblem:
         return self.views[number].camera.camera_from_patient @ posture.rigs[self._rig_of[number]]
 
     def _image(self, number: int, posture: Posture, skip: Collection[int]) -> torch.Tensor:
-        camera = self.views[number].camera.moved(self.pose(number, posture))
-        drawn = set(self.free) - set(skip)
-        return _with_bodies(self._remainder(number, posture), self.parts, camera, posture.motions, drawn)
+        image, pose = self._remainder(number, posture), self.pose(number, posture)
+        for body in set(self.free) - set(skip):
+            _add(image, self._own(number, body, pose, posture.motions[body]))
+        return image
+
+    def _own(self, number: int, body: int, pose: np.ndarray, motion: np.ndarray):
+        """`_Drawn.windows` of a body; remembered, as mostly one body of many has moved."""
+        drawn = self._drawn.get((number, body))
+        if drawn is None or not np.array_equal(drawn.pose, pose @ motion):
+            camera = self.views[number].camera.moved(pose)
+            drawn = _Drawn(pose @ motion, _windows(self.parts.bodies[body], camera, motion))
+            self._drawn[number, body] = drawn
+        return drawn.windows
 
     def _view(self, number: int, posture: Posture) -> JointView:
         view, rig, pose = self.views[number], self._rig_of[number], self.pose(number, posture)
@@ -230,9 +254,9 @@ class JointProblem:
             by_body = _turn(pose, centres[body_number], image)
             for first, camera, piece in seen:
                 drawn, jacobian = render_with_pose_jacobian(piece, camera)
-                _part(image, first, camera).add_(drawn)
+                _part(image, first, drawn).add_(drawn)
                 if by_rig is not None:
-                    _part(by_rig, first, camera).add_(jacobian)
+                    _part(by_rig, first, drawn).add_(jacobian)
                 windows.append((body_number, Window(first, jacobian @ by_body)))
         merged = []
         for body_number in sorted({number for number, _ in windows}):
@@ -270,7 +294,7 @@ class JointProblem:
         for number, (cell, shift) in enumerate(zip(tissue.cells(), self._shifts, strict=True)):
             for first, part, piece in _seen((cell,), camera, camera.camera_from_patient @ translation(shift)):
                 _, jacobian = render_with_pose_jacobian(piece, part)
-                _part(image, first, part)[..., number, :] = jacobian[..., 3:] @ turn
+                _part(image, first, jacobian)[..., number, :] = jacobian[..., 3:] @ turn
         return image.flatten(-2)
 
     def _by_rig(self, number: int, pose: np.ndarray) -> torch.Tensor:
@@ -292,22 +316,21 @@ def composite(
         motions: (4, 4) of each body.
         skip: the numbers of bodies that are left out.
     """
-    drawn = set(range(len(parts.bodies))) - set(skip)
-    return _with_bodies(parts.still(camera), parts, camera, motions, drawn)
-
-
-def _with_bodies(
-    image: torch.Tensor, parts: Parts, camera: Camera, motions: Sequence[np.ndarray], drawn: Collection[int]
-) -> torch.Tensor:
-    """The DRRs of some bodies added to an image."""
-    for number in drawn:
-        _add(image, parts.bodies[number], camera, motions[number])
+    image = parts.still(camera)
+    for number in set(range(len(parts.bodies))) - set(skip):
+        _add(image, _windows(parts.bodies[number], camera, motions[number]))
     return image
 
 
-def _add(image: torch.Tensor, body: Body, camera: Camera, motion: np.ndarray) -> None:
-    for first, part, piece in _seen(body.pieces, camera, camera.camera_from_patient @ motion):
-        _part(image, first, part).add_(render(piece, part))
+def _windows(body: Body, camera: Camera, motion: np.ndarray) -> list[tuple[tuple[int, int], torch.Tensor]]:
+    """First pixel and DRR of each of a body's pieces that a camera sees."""
+    seen = _seen(body.pieces, camera, camera.camera_from_patient @ motion)
+    return [(first, render(piece, part)) for first, part, piece in seen]
+
+
+def _add(image: torch.Tensor, windows: Sequence[tuple[tuple[int, int], torch.Tensor]]) -> None:
+    for first, drawn in windows:
+        _part(image, first, drawn).add_(drawn)
 
 
 def _turn(pose: np.ndarray, centre: np.ndarray, like: torch.Tensor) -> torch.Tensor:
@@ -335,9 +358,9 @@ def _seen(pieces: Sequence[Density], camera: Camera, camera_from_rest: np.ndarra
         yield first, moved.cropped(first, size), piece.matched(moved)
 
 
-def _part(image: torch.Tensor, first: tuple[int, int], camera: Camera) -> torch.Tensor:
-    """The part of an image [row, column, ...] that a cropped camera sees."""
-    (column, row), (columns, rows) = first, camera.size
+def _part(image: torch.Tensor, first: tuple[int, int], window: torch.Tensor) -> torch.Tensor:
+    """The part of an image [row, column, ...] on which a window [row, column, ...] lies."""
+    (column, row), (rows, columns) = first, window.shape[:2]
     return image[row : row + rows, column : column + columns]
 
 

@@ -98,12 +98,12 @@ def refine(
             margin_mm = max(search.translation_mm)
             for best, fit in _best_fitting(coarse, motions, _SCORED * level.poses, margin_mm):
                 yield Progress(0, len(levels), len(best), 0, fit, best[min(1, len(best) - 1)])
-            motions = _different(problem, best[np.argsort(-problem.similarity(best))], level.poses)
+            motions = different(problem, best[np.argsort(-problem.similarity(best))], level.poses)
         starts = motions[: level.poses]
         states = levenberg_marquardt(problem, starts, level.iterations, level.step_px)
         for iteration, state in enumerate(states):
             yield _progress(number, len(levels), iteration, state)
-        motions = _different(problem, state.motions[np.argsort(-state.similarity)], len(starts))
+        motions = different(problem, state.motions[np.argsort(-state.similarity)], len(starts))
 
 
 def _progress(level: int, levels: int, iteration: int, state: Poses) -> Progress:
@@ -133,7 +133,7 @@ def _best_fitting(
         yield np.concatenate([start, kept]), float(fits[0] / len(problem.views)) if len(fits) else 0.0
 
 
-def _different(problem: Problem, motions: np.ndarray, count: int) -> np.ndarray:
+def different(problem: Problem, motions: np.ndarray, count: int) -> np.ndarray:
     """Of motions (n, 4, 4), best first, those unlike any better one, at most ``count``."""
     kept = []
     while len(motions) and len(kept) < count:
