@@ -133,12 +133,13 @@ def _elsewhere(
         behind.append(_behind(parts, whole, posture.motions, group))
     ends = {end for link in links for end in (link.a, link.b) if {link.a, link.b} & set(group)}
     beside = inverse(motion) @ posture.motions[sorted(ends - set(group))]
-    tried = np.concatenate([candidate_motions(search, body.grid.centre_patient), beside])
+    tried, followed = candidate_motions(search, body.grid.centre_patient), beside
     for level in _ALONE:
         problem = Problem(body, seen, [np.eye(4)], level, behind=behind)
         best = different(problem, tried[np.argsort(-problem.similarity(tried))], level.poses)
-        state = settled(levenberg_marquardt(problem, best, level.iterations, level.step_px))
-        tried = state.motions
+        starts = np.concatenate([best, followed])
+        state = settled(levenberg_marquardt(problem, starts, level.iterations, level.step_px))
+        tried, followed = np.split(state.motions, [len(best)])
     result = []
     for found in [*state.motions, *beside]:
         motions = posture.motions.copy()

@@ -42,5 +42,5 @@ STAGES = (
     Stage(_MIDDLE, 2e-4, _AROUND, tissue=True),
     Stage(_MIDDLE, 1e-4, _AROUND, tissue=True),
     Stage(_MIDDLE, 1e-4, _AROUND, tissue=True),
-    Stage(_FINE, 1e-4),
+    Stage(_FINE, 1e-4, _AROUND),
 )
