@@ -11,6 +11,7 @@ from looking import contents, pose_of, read_json
 from xrayreg.cli import main
 from xrayreg.geometry import apply, inverse
 from xrayreg.images import read_label_map, read_markups, read_volume
+from xrayreg.register import PoseUncertainty
 from xrayreg.render import Detector, simulate_xray
 
 PLAN = phantom.CENTRE + [[-12.0, 4.0, -14.0], [20.0, -10.0, 8.0]]
@@ -111,6 +112,17 @@ def test_the_files_say_the_same(result, files):
         if point is not None:
             np.testing.assert_allclose(plan.points[list(PLAN[:, 0]).index(point[0])], here, atol=1e-3)
     assert now.hu.shape == read_volume(files["ct"]).hu.shape
+
+
+def test_the_plans_points_are_as_uncertain_as_their_bones(result):
+    found = read_json(result / "registration.json")
+    bodies = {body["name"]: body for body in found["bodies"]}
+    for number, target in enumerate(found["targets"]):
+        body = bodies[target["body"]]
+        assert (body["label"], target["verdict"]) == (phantom.BONES[number][0], body["verdict"])
+        at_rest = PoseUncertainty(np.array(body["covariance"])).expected_tre_mm(PLAN[number])
+        assert target["noise_tre_mm"] == {name: round(at_rest, 3) for name, _, _ in phantom.VIEWS}
+    assert f"{body['name']} ({body['verdict']})" in (result / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_picture_shows_bones_where_they_are(result):

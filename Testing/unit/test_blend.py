@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from xrayreg.articulate import Bodies, blend_of
 from xrayreg.deform import PolyrigidField, blended, fold_count, shapes_of
-from xrayreg.geometry import apply, translation
+from xrayreg.geometry import about, apply, translation
 from xrayreg.images import Grid, LabelMap
+from xrayreg.register import PoseUncertainty
+from xrayreg.results import BlendNoise
 
 GRID = Grid((40, 12, 12), np.diag([3.0, 3.0, 3.0, 1.0]))
 
@@ -68,3 +70,32 @@ def test_a_field_without_folds_stays_as_it_is(bodies):
     blend = blend_of(bodies, found(left="accept", middle="accept", right="accept"), GRID)
     np.testing.assert_array_equal(blend.displacements, blend.field.displacements(blend.grid))
     assert blend.notices == ()
+
+
+def test_a_point_is_as_uncertain_as_the_body_that_it_goes_with(bodies):
+    """The left one has turned by 90 degrees about z: its x is the patient's y. The right one is sure."""
+    left = np.array([15.0, 16.5, 16.5])
+    motions = {"left": about(left, np.array([0, 0, np.pi / 2, 0, 0, 0])), "right": np.eye(4)}
+    middles = {"left": left, "right": np.array([103.5, 16.5, 16.5])}
+    sure = {"left": np.diag([0, 0, 0, 1.0, 4.0, 9.0]), "right": np.zeros((6, 6))}
+    each = tuple(
+        SimpleNamespace(
+            name=name,
+            labels=bodies.labels[name],
+            verdict="accept",
+            patient_from_rest=motion,
+            uncertainty=SimpleNamespace(pose=PoseUncertainty(sure[name])),
+            body=SimpleNamespace(points=middles[name][None]),
+        )
+        for name, motion in motions.items()
+    )
+    labels = {name: bodies.labels[name] for name in motions}
+    blend = blended(bodies.segmentation, labels, list(motions.values()), GRID)
+    noise = BlendNoise(SimpleNamespace(bodies=each), blend)
+    np.testing.assert_allclose(noise.of_points(left), [np.diag([4.0, 1.0, 9.0])], atol=1e-9)
+    assert noise.expected_tre_mm(left) == pytest.approx(np.sqrt(14))
+    np.testing.assert_allclose(noise.of_points(middles["right"]), np.zeros((1, 3, 3)), atol=1e-9)
+    between = (left + middles["right"]) / 2
+    np.testing.assert_allclose(noise.of_points(between), [np.diag([2.0, 0.5, 4.5])], atol=0.1)
+    assert noise.body_at(left).name == "left"
+    assert noise.body_at(middles["right"] - 9).name == "right"

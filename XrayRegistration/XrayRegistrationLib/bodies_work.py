@@ -21,7 +21,7 @@ from xrayreg.register import (
     body_labels,
     confidence_in_bodies,
 )
-from xrayreg.results import software_json
+from xrayreg.results import BlendNoise, software_json
 
 from .asking import Asked
 from .work import Found, FoundView, Moving, moved_of, structures_of
@@ -72,7 +72,7 @@ def register_bones(before: Registered, asked: Asked, report: Callable[[Moving], 
     views = []
     for number, xray in enumerate(before.xrays):
         report(Moving(f"drawing {xray.name}", 1.0, ()))
-        views.append(_view(before, found, overlay, number))
+        views.append(_view(before, found, overlay, BlendNoise(found, blend), number))
     taken = time.perf_counter() - started
     seconds = {**before.seconds, "bodies": taken}
     seconds["total"] = sum(seconds.values())
@@ -118,10 +118,12 @@ def bodies_asked(asked: Asked, segmentation: LabelMap, volume: Volume) -> Bodies
     return Bodies(resample_labels(segmentation, volume.grid), labels, reference, asked.linked)
 
 
-def _view(before: Registered, found: Articulated, overlay: Overlay, number: int) -> FoundView:
+def _view(
+    before: Registered, found: Articulated, overlay: Overlay, noise: BlendNoise, number: int
+) -> FoundView:
     camera, uncertainty = found.cameras[number], PoseUncertainty(before.covariances[number])
     shown = picture_camera(camera)
     drr = found.drr(shown).cpu().numpy().astype(np.float32)
-    layers = layers_of(drr, overlay.borders(shown), camera, overlay, uncertainty.in_image)
+    layers = layers_of(drr, overlay.borders(shown), camera, overlay, noise.in_image)
     rigid = before.xrays[number].camera.camera_from_patient
     return FoundView(camera, float(found.similarities[number]), uncertainty, layers, rigid)

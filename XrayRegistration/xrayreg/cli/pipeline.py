@@ -177,7 +177,7 @@ def _write_scene(outcome: Outcome, drawings: dict[str, Drawing], folder: Path) -
             drawings[view.name].borders,
             view.camera,
             outcome.overlay,
-            outcome.uncertainties[view.name].in_image,
+            outcome.noise(view.name).in_image,
         )
         for view in views
     }

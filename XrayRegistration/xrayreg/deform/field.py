@@ -78,6 +78,10 @@ class PolyrigidField:
         points = apply(grid.patient_from_index, np.stack([i, j, k], axis=-1))
         return (self.rest_from_patient(points) - points).reshape(*grid.array_shape, 3)
 
+    def shares(self, points: np.ndarray) -> np.ndarray:
+        """(n, K) the part of each body in where points (n, 3), patient, mm, are now; they add to 1."""
+        return self._weights(np.atleast_2d(np.asarray(points, dtype=float)), 1.0)
+
     def _chunks(self, move: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> np.ndarray:
         points = np.atleast_2d(np.asarray(points, dtype=float))
         parts = [move(points[n : n + _CHUNK]) for n in range(0, len(points), _CHUNK)]
@@ -100,20 +104,22 @@ class PolyrigidField:
 
     def _velocity(self, points: np.ndarray, time: float) -> np.ndarray:
         """(n, 6) the blended twists at points (n, 3) at a time of 0 (rest) to 1."""
-        total, blended = np.zeros(len(points)), np.zeros((len(points), 6))
-        own = np.zeros(len(points), bool)
+        return self._weights(points, time) @ self._logs
+
+    def _weights(self, points: np.ndarray, time: float) -> np.ndarray:
+        """(n, K) of the bodies, which add to one."""
+        weights, own = np.zeros((len(points), len(self.motions))), np.zeros(len(points), bool)
         for number, log in enumerate(self._logs):
             at_rest = apply(inverse(exp_se3(time * log)), points)
             weight = self.kernel(self.shapes.distance(number, at_rest))
             if self.kernel is not polypose:
                 inside = self.shapes.inside(at_rest) == number + 1
                 # Where two bodies have moved into each other both count, and nothing else.
-                total[inside & ~own], blended[inside & ~own] = 0, 0
+                weights[inside & ~own] = 0
                 weight = np.where(inside, 1.0, np.where(own, 0.0, weight))
                 own |= inside
-            total += weight
-            blended += weight[:, None] * log
-        return blended / total[:, None]
+            weights[:, number] = weight
+        return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _moved(points: np.ndarray, twists: np.ndarray) -> np.ndarray:

@@ -43,14 +43,19 @@ class PoseUncertainty:
         return float(np.sqrt(np.trace(self.of_points(points_patient), axis1=1, axis2=2).mean()))
 
     def in_image(self, camera: Camera, point_patient: np.ndarray) -> np.ndarray:
-        """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, in a registered view.
+        """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, in a registered view."""
+        return in_image(camera, point_patient, self.of_points(point_patient)[0])
 
-        Its ellipse with semi-axes of 2.45 standard deviations holds 95 % of where the point may be.
-        """
-        x, y, z = camera.camera_from_patient[:3, :3] @ point_patient + camera.camera_from_patient[:3, 3]
-        by_camera = camera.K[:2] @ np.array([[1 / z, 0, -x / z**2], [0, 1 / z, -y / z**2], [0, 0, 0]])
-        by_patient = by_camera @ camera.camera_from_patient[:3, :3]
-        return by_patient @ self.of_points(point_patient)[0] @ by_patient.T
+
+def in_image(camera: Camera, point_patient: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, whose own is (3, 3), mm2.
+
+    Its ellipse with semi-axes of 2.45 standard deviations holds 95 % of where the point may be.
+    """
+    x, y, z = camera.camera_from_patient[:3, :3] @ point_patient + camera.camera_from_patient[:3, 3]
+    by_camera = camera.K[:2] @ np.array([[1 / z, 0, -x / z**2], [0, 1 / z, -y / z**2], [0, 0, 0]])
+    by_patient = by_camera @ camera.camera_from_patient[:3, :3]
+    return by_patient @ covariance @ by_patient.T
 
 
 def pose_uncertainty(

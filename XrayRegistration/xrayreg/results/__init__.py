@@ -10,11 +10,13 @@ from .dicom import write_dicom
 from .files import Drawing, draw, write_body, write_overlay, write_registration, write_transform
 from .folders import refuse_file, refuse_input, whole_file, whole_or_nothing
 from .html import figure, page, row, table, verdict
+from .noise import BlendNoise
 from .outcome import Outcome, Review, software_json
 from .registration_json import registration_json
 from .report import write_report
 
 __all__ = [
+    "BlendNoise",
     "Drawing",
     "Outcome",
     "Review",

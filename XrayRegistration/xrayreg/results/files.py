@@ -70,7 +70,7 @@ def draw(outcome: Outcome, view: RegisteredView, density: Density) -> Drawing:
     camera = picture_camera(view.camera)
     drr, borders = outcome.drr(camera, density), outcome.overlay.borders(camera)
     title = f"{view.name}: registered ({outcome.standing})"
-    spread = outcome.uncertainties[view.name].in_image
+    spread = outcome.noise(view.name).in_image
     canvas = overlay_picture(view.xray, view.camera, drr, outcome.overlay, title, spread, borders)
     return Drawing(drr, borders, canvas.png())
 

@@ -11,6 +11,7 @@ from ..geometry import Camera
 from ..overlays import Overlay
 from ..register import Articulated, Confidence, PoseUncertainty, Registration
 from ..render import Density, render
+from .noise import BlendNoise
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Outcome:
         """[row, column] the DRR, with the bodies where they are; ``density`` is that of the whole volume."""
         image = render(density, camera) if self.articulated is None else self.articulated.drr(camera)
         return image.cpu().numpy()
+
+    def noise(self, view: str) -> PoseUncertainty | BlendNoise:
+        """How far it leaves points of the patient off, as they are now, in a view."""
+        if self.blend is None:
+            return self.uncertainties[view]
+        return BlendNoise(self.articulated, self.blend)
 
     @property
     def standing(self) -> str:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..images import Markup
 from ..register import PoseUncertainty, RegisteredBody, RegisteredView, groups, joint_angle
+from .noise import BlendNoise
 from .outcome import Outcome
 
 SCHEMA_VERSION = 1
@@ -20,7 +20,7 @@ def registration_json(outcome: Outcome) -> dict:
         "views": [_view_json(view, uncertainties[view.name]) for view in registration.views],
         "bodies": _bodies_json(outcome),
         **_joints_json(outcome),
-        "targets": targets_json(outcome.overlay.markups, uncertainties),
+        "targets": targets_json(outcome),
         "confidence": {
             "verdict": sure.verdict,
             "success_probability": round(sure.success_probability, 4),
@@ -73,20 +73,26 @@ def _body_json(found: RegisteredBody) -> dict:
     }
 
 
-def targets_json(markups: tuple[Markup, ...], uncertainties: dict[str, PoseUncertainty]) -> list[dict]:
+def targets_json(outcome: Outcome) -> list[dict]:
     """Every point of the plan, and how far noise leaves it off in each view; nothing of gross failure."""
+    names = [view.name for view in outcome.registration.views]
     return [
         {
             "markup": markup.name,
             "point": label,
-            "noise_tre_mm": {
-                name: round(uncertainty.expected_tre_mm(point), 3)
-                for name, uncertainty in uncertainties.items()
-            },
+            **_at_body(outcome, point),
+            "noise_tre_mm": {name: round(outcome.noise(name).expected_tre_mm(point), 3) for name in names},
         }
-        for markup in markups
+        for markup in outcome.overlay.markups
         for point, label in zip(markup.points, markup.labels, strict=True)
     ]
+
+
+def _at_body(outcome: Outcome, point: np.ndarray) -> dict:
+    if outcome.blend is None:
+        return {}
+    body = BlendNoise(outcome.articulated, outcome.blend).body_at(point)
+    return {"body": body.name, "verdict": body.verdict}
 
 
 def _body_covariance(outcome: Outcome) -> list | None:

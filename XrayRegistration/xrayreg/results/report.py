@@ -92,12 +92,17 @@ def _pictures(view: RegisteredView, drawing: Drawing, standing: str) -> list[str
 def _plan(outcome: Outcome) -> list[str]:
     names = [view.name for view in outcome.registration.views]
     rows = [
-        (target["markup"], target["point"], *(f"{target['noise_tre_mm'][name]:.2f} mm" for name in names))
-        for target in targets_json(outcome.overlay.markups, outcome.uncertainties)
+        (
+            target["markup"],
+            target["point"],
+            *([f"{target['body']} ({target['verdict']})"] if "body" in target else []),
+            *(f"{target['noise_tre_mm'][name]:.2f} mm" for name in names),
+        )
+        for target in targets_json(outcome)
     ]
     return [
         "<h2>Plan</h2>",
-        table(("Plan", "Point", *names), rows),
+        table(("Plan", "Point", *(["At"] if outcome.articulated else []), *names), rows),
         "<p>How far noise leaves each point off if the pose is right; of gross failure it tells nothing.</p>",
     ]
 
