@@ -19,6 +19,8 @@ import torch
 
 from .patches import PatchwiseNcc, covariances
 
+_AT_ONCE = 12  # derivatives, whose smoothed ones take several times their own space
+
 
 @dataclass(frozen=True)
 class Window:
@@ -127,13 +129,16 @@ class _Part:
         high, wide = term.cell
         first = top * high, left * wide
         size = min(bottom * high, term.shape[0]) - first[0], min(right * wide, term.shape[1]) - first[1]
-        region = window.jacobian.new_zeros(window.jacobian.shape[-1], *size)
         row, column = window.first[1] - first[0], window.first[0] - first[1]
-        rows, columns = window.jacobian.shape[:2]
-        region[:, row : row + rows, column : column + columns] = window.jacobian.movedim(-1, 0)
+        rows, columns, count = window.jacobian.shape
         self.rows, self.columns = slice(top, bottom), slice(left, right)
-        self.cells = term.cells(term.channels(region).movedim(1, 0)).contiguous()
-        self.cells *= term.valid[self.rows, self.columns]
+        valid = term.valid[self.rows, self.columns]
+        self.cells = window.jacobian.new_empty(len(term.fixed), count, *valid.shape)
+        for some in torch.arange(count).split(_AT_ONCE):
+            region = window.jacobian.new_zeros(len(some), *size)
+            part = window.jacobian[..., some[0] : some[-1] + 1]
+            region[:, row : row + rows, column : column + columns] = part.movedim(-1, 0)
+            self.cells[:, some[0] : some[-1] + 1] = term.cells(term.channels(region).movedim(1, 0)) * valid
 
     def sums(self, channel: int, images: torch.Tensor) -> torch.Tensor:
         """[cell row, cell column, n, image] the derivatives' products with images, summed over pixels."""
