@@ -13,6 +13,8 @@ from ..render import Density, render, render_with_pose_jacobian
 from ..similarity import NormalEquations, PatchEquations, Shifts
 from .levels import Level, LevelView, prepare_view
 
+_DRAWN_AT_ONCE = 128  # images, to be compared
+
 Behind = Callable[[Camera], torch.Tensor | float]
 
 
@@ -91,9 +93,12 @@ class Problem:
     def similarity(self, motions: np.ndarray) -> np.ndarray:
         """(B,) mean over views at motions (B, 4, 4); cheaper than `at`."""
         total = np.zeros(len(motions))
-        for view, density, share, behind in self._each():
-            images = render(density, view.camera, camera_from_patient=_poses(view.camera, motions)) + behind
-            total += share * view.comparison.similarity(images).double().cpu().numpy()
+        for first in range(0, len(motions), _DRAWN_AT_ONCE):
+            some = slice(first, first + _DRAWN_AT_ONCE)
+            for view, density, share, behind in self._each():
+                poses = _poses(view.camera, motions[some])
+                images = render(density, view.camera, camera_from_patient=poses) + behind
+                total[some] += share * view.comparison.similarity(images).double().cpu().numpy()
         return total
 
     def best_shifts(
