@@ -90,7 +90,7 @@ def test_every_bone_is_found(result):
     between = inverse(np.array(bodies[2]["patient_from_rest"])) @ np.array(bodies[5]["patient_from_rest"])
     angle = np.degrees(np.arccos((np.trace(between[:3, :3]) - 1) / 2))
     assert joint["angle_deg"] == pytest.approx(angle, abs=0.01)
-    assert 0 < joint["noise_deg"] < 5
+    assert 0 < joint["sigma_deg"] < 5
 
 
 def test_the_files_say_the_same(result, files):
@@ -121,7 +121,7 @@ def test_the_plans_points_are_as_uncertain_as_their_bones(result):
         body = bodies[target["body"]]
         assert (body["label"], target["verdict"]) == (phantom.BONES[number][0], body["verdict"])
         at_rest = PoseUncertainty(np.array(body["covariance"])).expected_tre_mm(PLAN[number])
-        assert target["noise_tre_mm"] == {name: round(at_rest, 3) for name, _, _ in phantom.VIEWS}
+        assert target["expected_tre_mm"] == {name: round(at_rest, 3) for name, _, _ in phantom.VIEWS}
     assert f"{body['name']} ({body['verdict']})" in (result / "report.html").read_text(encoding="utf-8")
 
 

@@ -245,7 +245,7 @@ def test_the_export_is_the_command_lines(application, found, tmp_path):
     motions = motions_of(found.session)
     for body, motion, row in zip(result["bodies"], motions, rows, strict=True):
         np.testing.assert_allclose(body["patient_from_rest"], motion, atol=1e-9)
-        assert float(row[4]) == pytest.approx(body["noise_tre_mm"], abs=0.06)
+        assert float(row[4]) == pytest.approx(body["expected_tre_mm"], abs=0.06)
         assert len(body["seen"]) == 2
     field = sitk.ReadTransform(str(tmp_path / "rest_from_patient.h5"))
     for rest, motion in zip(middles(), motions, strict=True):

@@ -33,7 +33,7 @@ class MovedBody:
         centre: (3,) at rest, patient LPS, mm.
         verdict: "accept", "review" or "reject".
         moved_mm, turned_deg: how far its middle has gone, and how far it has turned.
-        sigma_mm: how far noise leaves it off, one standard deviation.
+        sigma_mm: how far it may be off, one standard deviation.
         kept: what else an export tells: "covariance" (6, 6), "seen" by view, "lead" and "support", as
             `RegisteredBody` and its uncertainty have them.
     """

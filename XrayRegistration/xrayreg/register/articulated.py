@@ -79,7 +79,7 @@ class RegisteredBody:
         if standing == "one view":
             reasons.append("one view alone shows it: depth along its beam is the least certain")
         if self.uncertainty.sigma_mm > _UNSURE_MM:
-            reasons.append(f"noise alone leaves it off by {self.uncertainty.sigma_mm:.1f} mm")
+            reasons.append(f"it may well be off by {self.uncertainty.sigma_mm:.1f} mm")
         return "review" if reasons else "accept", tuple(reasons)
 
 
@@ -160,16 +160,16 @@ def register_bodies(
 def confidence_in_bodies(found: Articulated) -> Confidence:
     """The statement on all bodies together: never "accept", as it rests on few simulated patients.
 
-    Its probability is the share of bodies that are accepted, its TRE what noise does to bodies in view.
+    Its probability is the share of bodies that are accepted, its TRE what is expected where they were found.
     """
     sure = [body for body in found.bodies if body.verdict == "accept"]
     lost = [body for body in found.bodies if body.verdict == "reject"]
     share = len(sure) / len(found.bodies)
-    noise = [body.uncertainty.pose.expected_tre_mm(body.body.points) for body in found.bodies]
+    off = [body.uncertainty.pose.expected_tre_mm(body.body.points) for body in found.bodies]
     reasons = [f"{body.name}: {'; '.join(body.reasons)}" for body in found.bodies if body.reasons]
     reasons.insert(0, f"{len(sure)} of {len(found.bodies)} bodies are found beyond doubt")
     verdict = "reject" if 2 * len(lost) > len(found.bodies) else "review"
-    return Confidence(verdict, share, float(np.mean(noise)), float(np.percentile(noise, 95)), tuple(reasons))
+    return Confidence(verdict, share, float(np.mean(off)), float(np.percentile(off, 95)), tuple(reasons))
 
 
 def joint_angle(
@@ -177,7 +177,7 @@ def joint_angle(
     other: RegisteredBody,
     since: tuple[RegisteredBody, RegisteredBody] | None = None,
 ) -> tuple[float, float]:
-    """How far two bodies have turned against each other, and the spread of that by noise, degrees.
+    """How far two bodies have turned against each other, and the spread of that, degrees.
 
     The spread is that of the turn's size, which is the error about its axis (of no turn: about any), of
     independent errors of the bodies; what their links hold is in it.

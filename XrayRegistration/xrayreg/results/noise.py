@@ -1,4 +1,4 @@
-"""How far noise leaves points off that go with bodies registered each by itself; nothing of gross failure."""
+"""How far points may be off that go with bodies registered each by itself; nothing of gross failure."""
 
 from dataclasses import dataclass
 

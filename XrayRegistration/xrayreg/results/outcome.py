@@ -59,7 +59,10 @@ class Outcome:
         return image.cpu().numpy()
 
     def noise(self, view: str) -> PoseUncertainty | BlendNoise:
-        """How far it leaves points of the patient off, as they are now, in a view."""
+        """How far it leaves points of the patient off, as they are now, in a view.
+
+        Of bodies registered each by itself, what is expected beyond noise is in it.
+        """
         if self.blend is None:
             return self.uncertainties[view]
         return BlendNoise(self.articulated, self.blend)

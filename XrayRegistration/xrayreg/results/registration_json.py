@@ -55,7 +55,7 @@ def _joints_json(outcome: Outcome) -> dict:
     found = []
     for a, b in outcome.joints:
         angle, spread = joint_angle(by_name[a], by_name[b])
-        found.append({"a": a, "b": b, "angle_deg": round(angle, 3), "noise_deg": round(spread, 3)})
+        found.append({"a": a, "b": b, "angle_deg": round(angle, 3), "sigma_deg": round(spread, 3)})
     return {"joints": found}
 
 
@@ -68,20 +68,24 @@ def _body_json(found: RegisteredBody) -> dict:
         "covariance": found.uncertainty.pose.covariance.tolist(),
         "verdict": found.verdict,
         "reasons": list(found.reasons),
-        "noise_tre_mm": round(found.uncertainty.sigma_mm, 3),
+        "expected_tre_mm": round(found.uncertainty.sigma_mm, 3),
         "seen": [round(float(part), 3) for part in found.uncertainty.seen],
     }
 
 
 def targets_json(outcome: Outcome) -> list[dict]:
-    """Every point of the plan, and how far noise leaves it off in each view; nothing of gross failure."""
+    """Every point of the plan, and how far it may be off in each view; nothing of gross failure.
+
+    By noise alone, if the whole was registered as one.
+    """
     names = [view.name for view in outcome.registration.views]
+    off = "noise_tre_mm" if outcome.blend is None else "expected_tre_mm"
     return [
         {
             "markup": markup.name,
             "point": label,
             **_at_body(outcome, point),
-            "noise_tre_mm": {name: round(outcome.noise(name).expected_tre_mm(point), 3) for name in names},
+            off: {name: round(outcome.noise(name).expected_tre_mm(point), 3) for name in names},
         }
         for markup in outcome.overlay.markups
         for point, label in zip(markup.points, markup.labels, strict=True)

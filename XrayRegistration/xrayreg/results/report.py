@@ -91,19 +91,25 @@ def _pictures(view: RegisteredView, drawing: Drawing, standing: str) -> list[str
 
 def _plan(outcome: Outcome) -> list[str]:
     names = [view.name for view in outcome.registration.views]
+    off, said = "noise_tre_mm", "How far noise leaves each point off if the pose is right"
+    if outcome.blend is not None:
+        off, said = (
+            "expected_tre_mm",
+            "How far each point may be off, one standard deviation, if its bone was found",
+        )
     rows = [
         (
             target["markup"],
             target["point"],
             *([f"{target['body']} ({target['verdict']})"] if "body" in target else []),
-            *(f"{target['noise_tre_mm'][name]:.2f} mm" for name in names),
+            *(f"{target[off][name]:.2f} mm" for name in names),
         )
         for target in targets_json(outcome)
     ]
     return [
         "<h2>Plan</h2>",
-        table(("Plan", "Point", *(["At"] if outcome.articulated else []), *names), rows),
-        "<p>How far noise leaves each point off if the pose is right; of gross failure it tells nothing.</p>",
+        table(("Plan", "Point", *(["At"] if outcome.blend else []), *names), rows),
+        f"<p>{said}; of gross failure it tells nothing.</p>",
     ]
 
 
