@@ -18,6 +18,7 @@ from xrayreg.images import (
     LabelMap,
     Volume,
     Xray,
+    itk_image,
     line_integrals_from_transmission,
     read_label_map,
     read_volume,
@@ -173,11 +174,7 @@ def moved_chest(case: Chest, by: dict[str, np.ndarray], seed: int, tissue_mm: fl
 
 
 def _image(values: np.ndarray, grid: Grid) -> SimpleITK.Image:
-    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(values, dtype=np.float32))
-    image.SetSpacing(grid.spacing_mm.tolist())
-    image.SetDirection((grid.patient_from_index[:3, :3] / grid.spacing_mm).ravel().tolist())
-    image.SetOrigin(grid.patient_from_index[:3, 3].tolist())
-    return image
+    return itk_image(np.ascontiguousarray(values, dtype=np.float32), grid)
 
 
 def _warped(values: np.ndarray, source: Grid, grid: Grid, knots: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from xrayreg.articulate import Bodies, blend_of
-from xrayreg.deform import PolyrigidField, blended, fold_count, shapes_of
+from xrayreg.deform import PolyrigidField, blended, fold_count, folds, shapes_of
 from xrayreg.geometry import about, apply, translation
 from xrayreg.images import Grid, LabelMap
 from xrayreg.register import PoseUncertainty
@@ -70,6 +70,16 @@ def test_a_field_without_folds_stays_as_it_is(bodies):
     blend = blend_of(bodies, found(left="accept", middle="accept", right="accept"), GRID)
     np.testing.assert_array_equal(blend.displacements, blend.field.displacements(blend.grid))
     assert blend.notices == ()
+
+
+def test_a_field_that_still_folds_is_told(bodies, monkeypatch):
+    """The two as above, and no round of smoothing."""
+    monkeypatch.setattr(folds, "_ROUNDS", 0)
+    by = {"left": translation(np.array([50.0, 0, 0])), "right": translation(np.array([-50.0, 0, 0]))}
+    labels = {name: bodies.labels[name] for name in by}
+    blend = blended(bodies.segmentation, labels, list(by.values()), GRID)
+    assert blend.folds == fold_count(blend.displacements, GRID) > 0
+    assert f"the blended field folds at {blend.folds} points" in blend.notices[-1]
 
 
 def test_a_point_is_as_uncertain_as_the_body_that_it_goes_with(bodies):

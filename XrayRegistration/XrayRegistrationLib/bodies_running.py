@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from xrayreg.errors import InputError
 from . import roles
 from .asking import asked_of
 from .choosing import check_place, check_registered
-from .jobs import Job, Steps
+from .jobs import ShownJob
 from .nodes import markups_of
 from .now import check_free
 from .running import chosen_segmentation, chosen_volume
@@ -49,8 +49,7 @@ class BodiesRun:
         on_stopped: Callable[[BaseException | None], None],
     ):
         self._session = session
-        self._on_state, self._on_done, self._on_stopped = on_state, on_done, on_stopped
-        self._steps: Steps | None = None
+        self._on_state, self._on_stopped = on_state, on_stopped
         self.notices: tuple[str, ...] = ()
         _check(session)
         volume, views = chosen_volume(session), roles.references(session, roles.VIEW)
@@ -70,7 +69,7 @@ class BodiesRun:
             before = Registered(ct, xrays, covariances, segmentation, markups, seconds)
             return register_bones(before, asked, report)
 
-        self._job = Job(work, self._show, self._done, on_stopped, lambda: on_stopped(None))
+        self._job = ShownJob(work, self._moving, self._found, on_done, self._not_shown, on_stopped)
 
     def cancel(self) -> None:
         """Ask it to stop; `on_stopped` follows."""
@@ -79,15 +78,13 @@ class BodiesRun:
     def abandon(self) -> None:
         """Stop listening at once, as when the scene is closed; nothing follows."""
         self._job.abandon()
-        if self._steps is not None:
-            self._steps.abandon()
 
-    def _show(self, state: Moving) -> None:
+    def _moving(self, state: Moving) -> None:
         self._on_state(state.text, state.part)
 
-    def _done(self, found: Found) -> None:
+    def _found(self, found: Found) -> Iterator:
         self.notices = found.notices
-        self._steps = Steps(show_refound(self._session, found), self._on_done, self._not_shown)
+        return show_refound(self._session, found)
 
     def _not_shown(self, error: BaseException) -> None:
         undo(self._session)

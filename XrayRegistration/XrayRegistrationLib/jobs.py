@@ -118,3 +118,41 @@ class Steps:
             self._on_failed(error)
         else:
             qt.QTimer.singleShot(0, self._step)
+
+
+class ShownJob:
+    """A `Job` whose result is then shown, in `Steps`.
+
+    Args:
+        work, on_state: of the job.
+        show: what the work returned, shown.
+        on_done: it is shown.
+        on_not_shown: the exception that ended that.
+        on_stopped: the work was cancelled (None), or the exception that ended it.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Callable], object],
+        on_state: Callable[[object], None],
+        show: Callable[[object], Iterator],
+        on_done: Callable[[], None],
+        on_not_shown: Callable[[BaseException], None],
+        on_stopped: Callable[[BaseException | None], None],
+    ):
+        self._steps: Steps | None = None
+
+        def done(value: object) -> None:
+            self._steps = Steps(show(value), on_done, on_not_shown)
+
+        self._job = Job(work, on_state, done, on_stopped, lambda: on_stopped(None))
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next state."""
+        self._job.cancel()
+
+    def abandon(self) -> None:
+        """Stop listening at once, as when the scene is closed; nothing follows."""
+        self._job.abandon()
+        if self._steps is not None:
+            self._steps.abandon()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import vtk
@@ -10,7 +10,7 @@ from xrayreg.errors import InputError
 from xrayreg.images import check_overlap
 
 from . import roles
-from .jobs import Job, Steps
+from .jobs import ShownJob
 from .mrml import remove_references
 from .networks import network_of
 from .nodes import label_map_of, markups_of, volume_of
@@ -52,7 +52,7 @@ class Run:
         on_stopped: Callable[[BaseException | None], None],
     ):
         self._session = session
-        self._on_state, self._on_done, self._on_stopped = on_state, on_done, on_stopped
+        self._on_state, self._on_stopped = on_state, on_stopped
         volume, xrays = chosen_volume(session), xrays_at_start(session)
         segmentation = chosen_segmentation(session, volume)
         modality = roles.modality_of(session)
@@ -61,7 +61,6 @@ class Run:
         markups = markups_of(roles.references(session, roles.PLAN))
         views = roles.references(session, roles.VIEW)
         self._nodes = {xray.name: node for xray, node in zip(xrays, views, strict=True)}
-        self._steps: Steps | None = None
         self.notices: tuple[str, ...] = ()
         self._before = {name: _drr_of(node) for name, node in self._nodes.items()}
 
@@ -73,13 +72,7 @@ class Run:
             ct = volume.converted()
             return register(ct, xrays, turn_deg, shift_mm, segmentation, markups, report, modality, network)
 
-        self._job = Job(
-            work,
-            on_state=self._show,
-            on_done=self._done,
-            on_failed=self._stopped,
-            on_cancelled=lambda: self._stopped(None),
-        )
+        self._job = ShownJob(work, self._moving, self._found, on_done, self._not_shown, self._stopped)
 
     def cancel(self) -> None:
         """Ask it to stop; `on_stopped` follows."""
@@ -88,17 +81,15 @@ class Run:
     def abandon(self) -> None:
         """Stop listening at once, as when the scene is closed; nothing follows."""
         self._job.abandon()
-        if self._steps is not None:
-            self._steps.abandon()
 
-    def _show(self, state: Moving) -> None:
+    def _moving(self, state: Moving) -> None:
         for name, drr, camera in state.drrs:
             show_drr(self._nodes[name], drr, camera)
         self._on_state(state.text, state.part)
 
-    def _done(self, found: Found) -> None:
+    def _found(self, found: Found) -> Iterator:
         self.notices = found.notices
-        self._steps = Steps(show_found(self._session, found), self._on_done, self._not_shown)
+        return show_found(self._session, found)
 
     def _not_shown(self, error: BaseException) -> None:
         undo(self._session)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..images import Grid, LabelMap, grid_of
 from .field import PolyrigidField
-from .folds import unfolded
+from .folds import fold_count, unfolded
 from .shapes import shapes_of
 from .warp import field_grid
 
@@ -20,6 +20,7 @@ class Blend:
         motions: (4, 4) patient_from_rest of the bodies, by their labels.
         displacements: [k, j, i, 3] ``rest_from_patient(x) - x`` on ``grid``, patient, mm.
         smoothed: at how many of its points, where it would fold as bodies meet.
+        folds: at how many it does so in spite of that.
         left_out: names of bodies that go with what is around them.
     """
 
@@ -28,6 +29,7 @@ class Blend:
     displacements: np.ndarray
     grid: Grid
     smoothed: int = 0
+    folds: int = 0
     left_out: tuple[str, ...] = ()
 
     @property
@@ -39,6 +41,8 @@ class Blend:
         if self.smoothed:
             points = self.displacements.size // 3
             said.append(f"bodies meet: the blended field is smoothed at {self.smoothed} of {points} points")
+        if self.folds:
+            said.append(f"bodies meet: the blended field folds at {self.folds} points, do not use it there")
         return tuple(said)
 
 
@@ -64,7 +68,7 @@ def blended(
     grid = field_grid(around)
     by_labels = dict(zip(bodies.values(), motions, strict=True))
     displacements, smoothed = unfolded(_sampled(field, grid, progress), grid)
-    return Blend(field, by_labels, displacements, grid, smoothed)
+    return Blend(field, by_labels, displacements, grid, smoothed, fold_count(displacements, grid))
 
 
 def _sampled(field: PolyrigidField, grid: Grid, progress: Callable[[float], None]) -> np.ndarray:

@@ -30,7 +30,7 @@ def unfolded(displacements: np.ndarray, grid: Grid) -> tuple[np.ndarray, int]:
     """The field without its folds, and at how many voxels it was changed.
 
     Where bodies that are off push into each other no field follows both. There, and one voxel farther with
-    each round, every voxel takes the mean of those around it.
+    each round, every voxel takes the mean of those around it. It may still fold after a hundred rounds.
     """
     changed = np.zeros(grid.array_shape, bool)
     for _ in range(_ROUNDS):
