@@ -6,12 +6,13 @@ they are blended along the way: a point flows with the velocity
 
     v(x, t) = sum_k w_k(x, t) log(M_k) x
 
-whose weights are of the distance d_k to where body k is at time t. So the bodies move exactly rigidly all the
-way, which weights of the rest position do not give, and a flow has no folds. Weights 1 / d^2, the limit of
-PolyPose's 1 / (1 + d^2) near a body, are one in it and zero in all others.
+whose weights are of the distance d_k to where body k is at time t. So what is around a body goes with it all
+the way, which weights of the rest position do not give, and a flow has no folds. Weights 1 / d^2 are the limit
+of PolyPose's 1 / (1 + d^2) near a body: one in it, zero in all others. The bodies themselves do not flow: what
+is in one goes by its motion, as bodies that lie apart at the end may pass through each other on the way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -88,12 +89,44 @@ class PolyrigidField:
         return np.concatenate(parts) if parts else points
 
     def _back(self, points: np.ndarray) -> np.ndarray:
+        owner = self._owner_now(points)
+        return self._with_bodies(points, owner, [inverse(motion) for motion in self.motions], self._flow_back)
+
+    def _forth(self, points: np.ndarray) -> np.ndarray:
+        owner = np.full(len(points), -1) if self.kernel is polypose else self.shapes.inside(points) - 1
+        return self._with_bodies(points, owner, self.motions, self._flow_forth)
+
+    def _with_bodies(
+        self, points: np.ndarray, owner: np.ndarray, motions: Sequence[np.ndarray], flow: Callable
+    ) -> np.ndarray:
+        """What is in no body (owner -1) flows, all else goes with the motion of its own."""
+        moved, free = np.empty_like(points), owner < 0
+        moved[free] = flow(points[free])
+        for number in np.unique(owner[~free]):
+            own = owner == number
+            moved[own] = apply(motions[number], points[own])
+        return moved
+
+    def _owner_now(self, points: np.ndarray) -> np.ndarray:
+        """(n,) the number of the body that each point is in, of several the one it is deepest in; or -1."""
+        owner, deepest = np.full(len(points), -1), np.full(len(points), np.inf)
+        if self.kernel is polypose:
+            return owner
+        for number, motion in enumerate(self.motions):
+            at_rest = apply(inverse(motion), points)
+            inside = np.flatnonzero(self.shapes.inside(at_rest) == number + 1)
+            distance = self.shapes.distance(number, at_rest[inside])
+            nearer = distance < deepest[inside]
+            owner[inside[nearer]], deepest[inside[nearer]] = number, distance[nearer]
+        return owner
+
+    def _flow_back(self, points: np.ndarray) -> np.ndarray:
         for n in range(self.steps, 0, -1):
             points = _moved(points, -self._velocity(points, n / self.steps) / self.steps)
         return points
 
-    def _forth(self, points: np.ndarray) -> np.ndarray:
-        """Each step of `_back` undone: the point from which it leads here."""
+    def _flow_forth(self, points: np.ndarray) -> np.ndarray:
+        """Each step of `_flow_back` undone: the point from which it leads here."""
         for n in range(1, self.steps + 1):
             here, velocity = points, self._velocity(points, (n - 1) / self.steps)
             for _ in range(_ROUNDS):
