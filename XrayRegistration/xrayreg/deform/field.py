@@ -6,10 +6,11 @@ they are blended along the way: a point flows with the velocity
 
     v(x, t) = sum_k w_k(x, t) log(M_k) x
 
-whose weights are of the distance d_k to where body k is at time t. So what is around a body goes with it all
-the way, which weights of the rest position do not give, and a flow has no folds. Weights 1 / d^2 are the limit
-of PolyPose's 1 / (1 + d^2) near a body: one in it, zero in all others. The bodies themselves do not flow: what
-is in one goes by its motion, as bodies that lie apart at the end may pass through each other on the way.
+whose weights are of the distance d_k to where body k is at time t. So what is around a body goes with it
+all the way, which weights of the rest position do not give, and a flow has no folds. Weights 1 / d^2 are the
+limit of PolyPose's 1 / (1 + d^2) near a body: one in it, zero in all others. The bodies themselves do not
+flow: what is in one goes by its motion, as bodies that lie apart at the end may pass through each other on
+the way.
 """
 
 from collections.abc import Callable, Sequence

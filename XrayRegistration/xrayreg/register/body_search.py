@@ -25,6 +25,7 @@ _ALONE = (
     Level(128, (Term(True, 16),), poses=5, margin=0.3, iterations=6, step_px=0.2),
 )
 SAME_MM = 4.0  # a place nearer than this is the same
+_CLOSE = 5e-4  # of what a place is worth
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def searched(
     """Each body is looked for, largest first, and goes where similarity and links gain most.
 
     First with all that hang on it, for a limb that is off as a whole comes nowhere bone by bone; then alone.
-    If the best place elsewhere is held back by its links, it is tried once more as its neighbours follow.
+    The best places elsewhere are tried once more as its neighbours follow.
     """
     bodies = problem.parts.bodies
     sizes = [sum(float(piece.values.sum()) for piece in body.pieces) for body in bodies]
@@ -65,21 +66,41 @@ def searched(
             found = _elsewhere(problem.parts, xrays, posture, group, links, stage.search)
             places = [posture, *(replace(posture, motions=motions) for motions in found)]
             alike = [similarity(each.motions) for each in places]
-            posture = places[_best(places, alike, links, stage)]
-        away = [apart_mm(bodies[number], each.motions[number], posture.motions[number]) for each in places]
-        other = int(np.argmax([fit if mm > SAME_MM else -1 for fit, mm in zip(alike, away, strict=True)]))
-        if away[other] > SAME_MM and alike[other] > similarity(posture.motions):
-            followed = _followed(problem, places[other], number, links, stage)
+            best = int(np.argmax(_worth(places, alike, links, stage)))
+            posture = places[best]
+        for rival in _rivals(bodies[number], number, places, alike, _worth(places, alike, links, stage)):
+            followed = _followed(problem, places[rival], number, links, stage)
             places, alike = [*places, followed], [*alike, problem.similarity(followed)]
-            posture = places[_best(places, alike, links, stage)]
-        best = next(n for n, each in enumerate(places) if each is posture)
+        best = int(np.argmax(_worth(places, alike, links, stage)))
+        posture = places[best]
         lead = _lead(bodies[number], [each.motions[number] for each in places], alike, best)
         yield Found(number, posture, alike[best], lead)
 
 
-def _best(places: Sequence[Posture], alike: Sequence[float], links: Sequence[Link], stage: Stage) -> int:
+def _worth(
+    places: Sequence[Posture], alike: Sequence[float], links: Sequence[Link], stage: Stage
+) -> np.ndarray:
+    """Of each place: how much alike, less what the links hold against it."""
     costs = [held_against(links, each.motions) for each in places]
-    return int(np.argmax(np.array(alike) - stage.link_weight * np.array(costs)))
+    return np.array(alike) - stage.link_weight * np.array(costs)
+
+
+def _rivals(
+    body: Body, number: int, places: Sequence[Posture], alike: Sequence[float], worth: np.ndarray
+) -> set[int]:
+    """Which different places may be better than the best, if the neighbours follow.
+
+    The one that is most alike, if links hold it back, and the one that is worth most, if little less.
+    """
+    best = int(np.argmax(worth))
+    away = [
+        n
+        for n, each in enumerate(places)
+        if apart_mm(body, each.motions[number], places[best].motions[number]) > SAME_MM
+    ]
+    alikest, worthiest = (max(away, key=lambda n: by[n], default=best) for by in (alike, worth))
+    found = {alikest} if alike[alikest] > alike[best] else set()
+    return found | ({worthiest} if worth[best] - _CLOSE < worth[worthiest] < worth[best] else set())
 
 
 def _followed(
