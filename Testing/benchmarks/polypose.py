@@ -10,10 +10,10 @@ exponential warps the whole volume (`warp/polyrigid.py`), and what comes out is 
 voxels of 4 mm, 2 mm and the CT's own (`experiments/deepfluoro/models.py`). The last is left out by default,
 in their favour; what it would take is told from the two before, by their numbers of voxels. With
 `--scales 4 2 1` it is made, too: 9 GB with --no-ribs, more than 24 with all 32 bodies. With --refined ours
-does not look for bodies, as theirs does not. A step of a scale takes as long as the next one: with --run fewer
-are made at each scale, the time counts as if it were all, and the TRE is that after those that were made. Each
-side runs in a process of its own, whose peak of memory beyond what is resident before is taken; seconds are
-the processor's, whatever else runs (set OMP_NUM_THREADS=1).
+does not look for bodies, as theirs does not. A step of a scale takes as long as the next one: with --run
+fewer are made at each scale, the time counts as if it were all, and the TRE is that after those that were
+made. Each side runs in a process of its own, whose peak of memory beyond what is resident before is taken;
+seconds are the processor's, whatever else runs (set OMP_NUM_THREADS=1).
 """
 
 import argparse
