@@ -18,6 +18,7 @@ from xrayreg.register import (
     Stage,
     body_labels,
     body_of,
+    body_search,
     body_uncertainties,
     joint_angle,
     neighbours,
@@ -270,6 +271,26 @@ def test_a_body_far_off_is_found_by_searching_for_it(parts, truth):
     found = last(refine_bodies(parts, xrays, start, stages=searching)).posture
     assert max(errors_mm(parts, found.motions, truth)) < 0.5
     assert max(errors_mm(parts, stuck.motions, truth)) > 2  # or the search was not needed
+
+
+@pytest.mark.parametrize(
+    ("alike", "worth", "rivals"),
+    [
+        ((0.80, 0.81, 0.79), (0.790, 0.70, 0.7897), {1, 2}),  # held back by links; worth hardly less
+        ((0.80, 0.79, 0.79), (0.790, 0.70, 0.7890), set()),
+        ((0.80, 0.79, 0.81), (0.790, 0.70, 0.7897), {2}),
+        ((0.81, 0.80, 0.79), (0.790, 0.70, 0.7890), set()),
+    ],
+)
+def test_which_places_may_be_better_once_neighbours_follow(parts, alike, worth, rivals):
+    """Three places 10 mm apart, the first of which is the best as it is, and one 1 mm beside it."""
+    body = parts.bodies[1]
+    places = [
+        replace(at_rest(parts), motions=np.stack([translation(np.array([mm, 0.0, 0.0]))] * 3))
+        for mm in (0.0, 10.0, 20.0, 1.0)
+    ]
+    found = body_search._rivals(body, 1, places, [*alike, 0.9], np.array([*worth, 0.7899]))
+    assert found == rivals
 
 
 def test_what_is_off_as_a_whole_is_found_from_beside(parts, truth):

@@ -13,7 +13,7 @@ from xrayreg.deform import (
     shapes_of,
 )
 from xrayreg.errors import InputError
-from xrayreg.geometry import about, apply, exp_se3
+from xrayreg.geometry import about, apply, exp_se3, translation
 from xrayreg.images import Grid, LabelMap
 
 SIZE = (48, 40, 36)
@@ -68,6 +68,20 @@ def test_each_body_moves_exactly_by_its_motion(segmentation, shapes, motions, ke
         moved = apply(motion, at_rest)
         np.testing.assert_allclose(field.patient_from_rest(at_rest), moved, atol=1e-9)
         np.testing.assert_allclose(field.rest_from_patient(moved), at_rest, atol=1e-9)
+
+
+def test_what_passes_another_body_on_the_way_stays_rigid(segmentation, shapes):
+    """The left one goes past the right one, by 60 mm along the grid's x: half of the way they overlap."""
+    grid = segmentation.grid
+    past = translation(40 * grid.patient_from_index[:3, 0])
+    motions = np.stack([past, np.eye(4), np.eye(4)])
+    halfway = translation(20 * grid.patient_from_index[:3, 0])
+    assert (shapes.inside(apply(halfway, points_of(segmentation, 1))) == 2).any()
+    field = PolyrigidField(shapes, motions)
+    for label, motion in enumerate(motions, start=1):
+        at_rest = points_of(segmentation, label)
+        np.testing.assert_allclose(field.patient_from_rest(at_rest), apply(motion, at_rest), atol=1e-9)
+        np.testing.assert_allclose(field.rest_from_patient(apply(motion, at_rest)), at_rest, atol=1e-9)
 
 
 def test_polyposes_kernel_bends_bodies_a_little(segmentation, shapes, motions):
