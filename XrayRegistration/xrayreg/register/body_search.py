@@ -66,9 +66,9 @@ def searched(
             found = _elsewhere(problem.parts, xrays, posture, group, links, stage.search)
             places = [posture, *(replace(posture, motions=motions) for motions in found)]
             alike = [similarity(each.motions) for each in places]
-            best = int(np.argmax(_worth(places, alike, links, stage)))
-            posture = places[best]
-        for rival in _rivals(bodies[number], number, places, alike, _worth(places, alike, links, stage)):
+            worth = _worth(places, alike, links, stage)
+            posture = places[int(np.argmax(worth))]
+        for rival in _rivals(bodies[number], number, places, alike, worth):
             followed = _followed(problem, places[rival], number, links, stage)
             places, alike = [*places, followed], [*alike, problem.similarity(followed)]
         best = int(np.argmax(_worth(places, alike, links, stage)))
