@@ -152,7 +152,9 @@ def line_of(name: str, rows: list[dict]) -> str:
             text += f"\n  {_spread(how, seen, f'{how}_mm')}, {seconds:.0f} s"
     for how in ("polyrigid", "dense", "from_bodies"):
         if f"{how}_bent_mm" in rows[0]:
-            bent = [row[f"{how}_bent_mm"] for row in seen]
+            # Rejected bodies go with what is around them.
+            held = [row for row in seen if how != "polyrigid" or row["verdict"] != "reject"]
+            bent = [row[f"{how}_bent_mm"] for row in held]
             folds = sum({row["seed"]: row[f"{how}_folds"] for row in rows}.values())
             text += (
                 f"\n  {how} bends bodies by {np.median(bent):.2g} mm, at most {max(bent):.2g}; folds {folds}"
