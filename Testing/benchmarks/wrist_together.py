@@ -13,7 +13,7 @@ Found is a bone as in `wrist.py`. Placed it is within 0.5 mm and 1 degree off it
 about that, which the references hardly tell; in one view, within 0.5 mm across the beam. The spread is the
 root mean square distance of the bone's points from their mean place over the starts that placed it. An angle
 is how far two bones have turned against each other from the first frame to the second, of starts that placed
-both, alone and together; with the spread that noise leaves, as the registration states it. OUT.jsonl
+both, alone and together; with the spread that the registration states. OUT.jsonl
 gets a row per start, OUT.txt the table, OUT_frame_view.png the bones' outlines from the first start.
 """
 
@@ -184,7 +184,7 @@ def line_of(body: Body, frame: str, how: str, rows: list[dict], views: int) -> s
     mm, seen, off, turn = (np.array([each[key] for each in found]) for key in keys)
     good = (mm < 0.5) & (off < 1) & (turn < 2) if views == 2 else seen < 0.5
     near = [np.array(each["pose"]) for each in found if _placed(each, views)]
-    said = f"; noise stated {np.median([e['sigma_mm'] for e in found]):.2f} mm" if how == "together" else ""
+    said = f"; expected {np.median([e['sigma_mm'] for e in found]):.2f} mm" if how == "together" else ""
     medians = "{:.2f} mm, {:.2f} across, {:.2f}, {:.2f} deg".format(*map(np.median, (mm, seen, off, turn)))
     return (
         f"{body.name:28} {frame} {how:8} found {good.sum():2} of {len(found)}; medians {medians}; "
