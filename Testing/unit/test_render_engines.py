@@ -34,7 +34,7 @@ VIEWS = {
     "along i": CArm(1000.0, 700.0, 90, 0).camera((31, 21), (3.0, 4.5), (13.3, 11.6)),
     "along k, nearly": CArm(1000.0, 700.0, 10, 85).camera((31, 21), (3.0, 4.5), (13.3, 11.6)),
     "45 degrees: two axes in one image": CArm(1000.0, 700.0, 45, 3).camera((31, 21), (3.0, 4.5)),
-    "over a corner": CArm(1000.0, 700.0, 45, 35).camera((31, 21), (3.0, 4.5)),
+    "over a corner": CArm(1000.0, 700.0, 45, 35).camera((31, 21), (3.0, 4.5), (13.3, 11.6)),
     "grazing a face": CArm(1000.0, 700.0, 0, 0, 0, (0, 0, 33.0)).camera((31, 21), (1.0, 1.0)),
     "source inside": CArm(1000.0, 12.0, 20, 10).camera((31, 21), (40.0, 40.0)),
     "source just inside": CArm(1000.0, 32.7, 0, 0).camera((31, 21), (20.0, 20.0), (13.3, 11.6)),
