@@ -44,7 +44,7 @@ networks: setup  ## train a pose network for the skull's CT and register 200 X-r
 	    --frontal 60
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/attention.py build/attention
 
-bones: setup  ## moved bones in simulated chests, and the real wrist's together, into build/ (hours)
+bones: setup  ## moved bones in simulated chests, and the real wrist's together, into build/ (an hour and more)
 	mkdir -p build
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid.py build/bones --dense
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python Testing/benchmarks/polyrigid_labels.py build/bones-labels

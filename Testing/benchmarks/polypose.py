@@ -59,7 +59,7 @@ def main() -> None:
         )
     mine, other = found["ours"], found["theirs"]
     print(_ratios(mine, other["seconds"], other["peak_mb"]))
-    if len(options.scales) == 2:
+    if len(options.scales) > 1 and other["scales"][-1]["voxels"] < other["voxels"]:
         seconds, peak_mb = _at_full_size(other, options.iterations)
         print(f"the CT's own voxels, extrapolated: {seconds:.0f} s more, {peak_mb:.0f} MB; with them")
         print(_ratios(mine, other["seconds"] + seconds, peak_mb))

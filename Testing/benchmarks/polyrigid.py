@@ -101,7 +101,7 @@ def measured(case: Chest, seed: int, options: argparse.Namespace) -> list[dict]:
         )
     if options.field or options.dense:
         blend = blend_of(Bodies(case.segmentation, case.bodies), found, case.volume.grid)
-        _add_field(rows, "polyrigid", blend.field, fold_count(blend.displacements, blend.grid), found.bodies)
+        _add_field(rows, "polyrigid", blend.field, blend.folds, found.bodies)
         print(*blend.notices, sep="\n", flush=True)
     if options.dense:
         off = inverse(at_truth[0].camera.camera_from_patient) @ placed[0].camera.camera_from_patient

@@ -7,7 +7,11 @@ from .bodies import Structures
 from .findings import Finding, Fit
 
 _REGIONS = {"c": 0, "t": 7, "th": 7, "l": 20, "s": 30}  # before the first: up to 13 thoracic, 7 lumbar ones
-_MEETING = ((18, 21), (24, 31))  # T11 and L4 may be the last before L1 and S1
+# T11 and L4 may be the last before L1 and S1.
+_MEETING = (
+    (_REGIONS["t"] + 11, _REGIONS["l"] + 1),
+    (_REGIONS["l"] + 4, _REGIONS["s"] + 1),
+)
 _VERTEBRA = re.compile(r"(?:^|[^a-z])(c|th|t|l|s)[ _-]?(\d{1,2})(?=$|[^0-9a-z])")
 _RIB = re.compile(r"rib.*?(\d{1,2})(?=$|[^0-9])")
 _LAST_RIB = 9  # the middles of those below lie at one height

@@ -90,17 +90,19 @@ class PolyrigidField:
         return np.concatenate(parts) if parts else points
 
     def _back(self, points: np.ndarray) -> np.ndarray:
-        owner = self._owner_now(points)
-        return self._with_bodies(points, owner, [inverse(motion) for motion in self.motions], self._flow_back)
+        back = [inverse(motion) for motion in self.motions]
+        return self._with_bodies(points, self._owner_now, back, self._flow_back)
 
     def _forth(self, points: np.ndarray) -> np.ndarray:
-        owner = np.full(len(points), -1) if self.kernel is polypose else self.shapes.inside(points) - 1
-        return self._with_bodies(points, owner, self.motions, self._flow_forth)
+        return self._with_bodies(points, self._owner_at_rest, self.motions, self._flow_forth)
 
     def _with_bodies(
-        self, points: np.ndarray, owner: np.ndarray, motions: Sequence[np.ndarray], flow: Callable
+        self, points: np.ndarray, owner_of: Callable, motions: Sequence[np.ndarray], flow: Callable
     ) -> np.ndarray:
         """What is in no body (owner -1) flows, all else goes with the motion of its own."""
+        if self.kernel is polypose:
+            return flow(points)
+        owner = owner_of(points)
         moved, free = np.empty_like(points), owner < 0
         moved[free] = flow(points[free])
         for number in np.unique(owner[~free]):
@@ -108,11 +110,12 @@ class PolyrigidField:
             moved[own] = apply(motions[number], points[own])
         return moved
 
+    def _owner_at_rest(self, points: np.ndarray) -> np.ndarray:
+        return self.shapes.inside(points) - 1
+
     def _owner_now(self, points: np.ndarray) -> np.ndarray:
         """(n,) the number of the body that each point is in, of several the one it is deepest in; or -1."""
         owner, deepest = np.full(len(points), -1), np.full(len(points), np.inf)
-        if self.kernel is polypose:
-            return owner
         for number, motion in enumerate(self.motions):
             at_rest = apply(inverse(motion), points)
             inside = np.flatnonzero(self.shapes.inside(at_rest) == number + 1)

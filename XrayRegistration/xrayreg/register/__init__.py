@@ -16,7 +16,7 @@ from .result import RegisteredView, Registration
 from .rigid import RegisteredRig, groups, register_rigid, similarity_of
 from .search import SearchRange, within_its_size
 from .stages import STAGES, Stage
-from .uncertainty import PoseUncertainty, in_image
+from .uncertainty import PointUncertainty, PoseUncertainty
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -34,6 +34,7 @@ __all__ = [
     "Level",
     "Link",
     "Parts",
+    "PointUncertainty",
     "PoseUncertainty",
     "Posture",
     "Progress",
@@ -51,7 +52,6 @@ __all__ = [
     "doubted",
     "gather",
     "groups",
-    "in_image",
     "joint_angle",
     "least",
     "neighbours",

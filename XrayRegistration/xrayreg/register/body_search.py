@@ -71,7 +71,8 @@ def searched(
         for rival in _rivals(bodies[number], number, places, alike, worth):
             followed = _followed(problem, places[rival], number, links, stage)
             places, alike = [*places, followed], [*alike, problem.similarity(followed)]
-        best = int(np.argmax(_worth(places, alike, links, stage)))
+            worth = np.append(worth, _worth(places[-1:], alike[-1:], links, stage))
+        best = int(np.argmax(worth))
         posture = places[best]
         lead = _lead(bodies[number], [each.motions[number] for each in places], alike, best)
         yield Found(number, posture, alike[best], lead)

@@ -15,6 +15,8 @@ from ..similarity import JointEquations, Window
 from .bodies import Body, Parts
 from .levels import Level, LevelView, prepare_joint_view
 
+_Windows = Sequence[tuple[tuple[int, int], torch.Tensor]]  # first pixel (column, row) and image of each
+
 _FEWEST = 2  # pixels across, below which a body is not in the image
 
 
@@ -101,7 +103,7 @@ class _Drawn:
     """
 
     pose: np.ndarray
-    windows: Sequence[tuple[tuple[int, int], torch.Tensor]]
+    windows: _Windows
 
 
 class JointProblem:
@@ -231,7 +233,7 @@ class JointProblem:
             _add(image, self._own(number, body, pose, posture.motions[body]))
         return image
 
-    def _own(self, number: int, body: int, pose: np.ndarray, motion: np.ndarray):
+    def _own(self, number: int, body: int, pose: np.ndarray, motion: np.ndarray) -> _Windows:
         """`_Drawn.windows` of a body; remembered, as mostly one body of many has moved."""
         drawn = self._drawn.get((number, body))
         if drawn is None or not np.array_equal(drawn.pose, pose @ motion):
@@ -322,13 +324,13 @@ def composite(
     return image
 
 
-def _windows(body: Body, camera: Camera, motion: np.ndarray) -> list[tuple[tuple[int, int], torch.Tensor]]:
+def _windows(body: Body, camera: Camera, motion: np.ndarray) -> _Windows:
     """First pixel and DRR of each of a body's pieces that a camera sees."""
     seen = _seen(body.pieces, camera, camera.camera_from_patient @ motion)
     return [(first, render(piece, part)) for first, part, piece in seen]
 
 
-def _add(image: torch.Tensor, windows: Sequence[tuple[tuple[int, int], torch.Tensor]]) -> None:
+def _add(image: torch.Tensor, windows: _Windows) -> None:
     for first, drawn in windows:
         _part(image, first, drawn).add_(drawn)
 

@@ -8,6 +8,7 @@ overlapping patches, scatter, blur. It needs no model of the noise, and says not
 blocks alike.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,8 +23,30 @@ BLOCKS = 6  # along each side of the image
 _UNSEEN = 1e-9  # of the information's trace: directions that no view sees get a large, finite variance
 
 
+class PointUncertainty(ABC):
+    """Where points may come to lie."""
+
+    @abstractmethod
+    def of_points(self, points_patient: np.ndarray) -> np.ndarray:
+        """(n, 3, 3) covariances, patient frame, mm2, of where points (n, 3), patient, mm, come to lie."""
+
+    def expected_tre_mm(self, points_patient: np.ndarray) -> float:
+        """Root mean square distance of points (n, 3) from their true places."""
+        return float(np.sqrt(np.trace(self.of_points(points_patient), axis1=1, axis2=2).mean()))
+
+    def in_image(self, camera: Camera, point_patient: np.ndarray) -> np.ndarray:
+        """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, in a registered view.
+
+        Its ellipse with semi-axes of 2.45 standard deviations holds 95 % of where the point may be.
+        """
+        x, y, z = camera.camera_from_patient[:3, :3] @ point_patient + camera.camera_from_patient[:3, 3]
+        by_camera = camera.K[:2] @ np.array([[1 / z, 0, -x / z**2], [0, 1 / z, -y / z**2], [0, 0, 0]])
+        by_patient = by_camera @ camera.camera_from_patient[:3, :3]
+        return by_patient @ self.of_points(point_patient)[0] @ by_patient.T
+
+
 @dataclass(frozen=True)
-class PoseUncertainty:
+class PoseUncertainty(PointUncertainty):
     """The covariance of a registered pose.
 
     Attributes:
@@ -34,28 +57,8 @@ class PoseUncertainty:
     covariance: np.ndarray
 
     def of_points(self, points_patient: np.ndarray) -> np.ndarray:
-        """(n, 3, 3) covariances, patient frame, mm2, of where points (n, 3), patient, mm, come to lie."""
         jacobians = np.stack([_by_twist(point) for point in np.atleast_2d(points_patient)])
         return jacobians @ self.covariance @ jacobians.transpose(0, 2, 1)
-
-    def expected_tre_mm(self, points_patient: np.ndarray) -> float:
-        """Root mean square distance of points (n, 3) from their true places."""
-        return float(np.sqrt(np.trace(self.of_points(points_patient), axis1=1, axis2=2).mean()))
-
-    def in_image(self, camera: Camera, point_patient: np.ndarray) -> np.ndarray:
-        """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, in a registered view."""
-        return in_image(camera, point_patient, self.of_points(point_patient)[0])
-
-
-def in_image(camera: Camera, point_patient: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm, whose own is (3, 3), mm2.
-
-    Its ellipse with semi-axes of 2.45 standard deviations holds 95 % of where the point may be.
-    """
-    x, y, z = camera.camera_from_patient[:3, :3] @ point_patient + camera.camera_from_patient[:3, 3]
-    by_camera = camera.K[:2] @ np.array([[1 / z, 0, -x / z**2], [0, 1 / z, -y / z**2], [0, 0, 0]])
-    by_patient = by_camera @ camera.camera_from_patient[:3, :3]
-    return by_patient @ covariance @ by_patient.T
 
 
 def pose_uncertainty(

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..deform import Blend
-from ..geometry import Camera, apply, inverse
-from ..register import Articulated, RegisteredBody, in_image
+from ..geometry import apply, inverse
+from ..register import Articulated, PointUncertainty, RegisteredBody
 
 
 @dataclass(frozen=True)
-class BlendNoise:
-    """As `PoseUncertainty`, of points as they are now: relative to the views, as the bodies' own are.
+class BlendNoise(PointUncertainty):
+    """Of points as they are now: relative to the views, as the bodies' own are.
 
     A point's covariance is the mean of what it would be with each of the bodies that move it, by their shares
     in the blend: in a body it is that body's.
@@ -21,7 +21,6 @@ class BlendNoise:
     blend: Blend
 
     def of_points(self, points_patient: np.ndarray) -> np.ndarray:
-        """(n, 3, 3) covariances, patient frame, mm2, of points (n, 3), patient, mm."""
         points = np.atleast_2d(points_patient)
         by_labels = {body.labels: body for body in self.found.bodies}
         shares, total = self.blend.field.shares(points), np.zeros((len(points), 3, 3))
@@ -32,14 +31,6 @@ class BlendNoise:
             at_rest = body.uncertainty.pose.of_points(apply(inverse(body.patient_from_rest), points))
             total += share[:, None, None] * (turn @ at_rest @ turn.T)
         return total
-
-    def expected_tre_mm(self, points_patient: np.ndarray) -> float:
-        """Root mean square distance of points (n, 3) from their true places."""
-        return float(np.sqrt(np.trace(self.of_points(points_patient), axis1=1, axis2=2).mean()))
-
-    def in_image(self, camera: Camera, point_patient: np.ndarray) -> np.ndarray:
-        """(2, 2) covariance, pixel2, of the image of a point (3,), patient, mm."""
-        return in_image(camera, point_patient, self.of_points(point_patient)[0])
 
     def body_at(self, point_patient: np.ndarray) -> RegisteredBody:
         """The body that lay nearest to a point (3,), patient, mm, as it is now; found or not."""

@@ -9,7 +9,7 @@ from .. import __version__
 from ..deform import Blend
 from ..geometry import Camera
 from ..overlays import Overlay
-from ..register import Articulated, Confidence, PoseUncertainty, Registration
+from ..register import Articulated, Confidence, PointUncertainty, PoseUncertainty, Registration
 from ..render import Density, render
 from .noise import BlendNoise
 
@@ -58,7 +58,7 @@ class Outcome:
         image = render(density, camera) if self.articulated is None else self.articulated.drr(camera)
         return image.cpu().numpy()
 
-    def noise(self, view: str) -> PoseUncertainty | BlendNoise:
+    def noise(self, view: str) -> PointUncertainty:
         """How far it leaves points of the patient off, as they are now, in a view.
 
         Of bodies registered each by itself, what is expected beyond noise is in it.

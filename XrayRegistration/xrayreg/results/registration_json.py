@@ -78,18 +78,22 @@ def targets_json(outcome: Outcome) -> list[dict]:
 
     By noise alone, if the whole was registered as one.
     """
-    names = [view.name for view in outcome.registration.views]
-    off = "noise_tre_mm" if outcome.blend is None else "expected_tre_mm"
+    noise = {view.name: outcome.noise(view.name) for view in outcome.registration.views}
     return [
         {
             "markup": markup.name,
             "point": label,
             **_at_body(outcome, point),
-            off: {name: round(outcome.noise(name).expected_tre_mm(point), 3) for name in names},
+            error_field(outcome): {name: round(of.expected_tre_mm(point), 3) for name, of in noise.items()},
         }
         for markup in outcome.overlay.markups
         for point, label in zip(markup.points, markup.labels, strict=True)
     ]
+
+
+def error_field(outcome: Outcome) -> str:
+    """The field of a target that tells how far it may be off."""
+    return "noise_tre_mm" if outcome.blend is None else "expected_tre_mm"
 
 
 def _at_body(outcome: Outcome, point: np.ndarray) -> dict:

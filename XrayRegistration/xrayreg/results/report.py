@@ -12,7 +12,7 @@ from ..register import RegisteredView
 from .files import Drawing
 from .html import facts, figure, page, row, table, verdict
 from .outcome import Outcome
-from .registration_json import targets_json
+from .registration_json import error_field, targets_json
 
 _TITLE = "X-ray registration"
 
@@ -91,17 +91,14 @@ def _pictures(view: RegisteredView, drawing: Drawing, standing: str) -> list[str
 
 def _plan(outcome: Outcome) -> list[str]:
     names = [view.name for view in outcome.registration.views]
-    off, said = "noise_tre_mm", "How far noise leaves each point off if the pose is right"
+    off, said = error_field(outcome), "How far noise leaves each point off if the pose is right"
     if outcome.blend is not None:
-        off, said = (
-            "expected_tre_mm",
-            "How far each point may be off, one standard deviation, if its bone was found",
-        )
+        said = "How far each point may be off, one standard deviation, if its bone was found"
     rows = [
         (
             target["markup"],
             target["point"],
-            *([f"{target['body']} ({target['verdict']})"] if "body" in target else []),
+            *([f"{target['body']} ({target['verdict']})"] if outcome.blend else []),
             *(f"{target[off][name]:.2f} mm" for name in names),
         )
         for target in targets_json(outcome)

@@ -134,11 +134,12 @@ class _Part:
         self.rows, self.columns = slice(top, bottom), slice(left, right)
         valid = term.valid[self.rows, self.columns]
         self.cells = window.jacobian.new_empty(len(term.fixed), count, *valid.shape)
-        for some in torch.arange(count).split(_AT_ONCE):
-            region = window.jacobian.new_zeros(len(some), *size)
-            part = window.jacobian[..., some[0] : some[-1] + 1]
+        for begin in range(0, count, _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            part = window.jacobian[..., some]
+            region = part.new_zeros(part.shape[-1], *size)
             region[:, row : row + rows, column : column + columns] = part.movedim(-1, 0)
-            self.cells[:, some[0] : some[-1] + 1] = term.cells(term.channels(region).movedim(1, 0)) * valid
+            self.cells[:, some] = term.cells(term.channels(region).movedim(1, 0)) * valid
 
     def sums(self, channel: int, images: torch.Tensor) -> torch.Tensor:
         """[cell row, cell column, n, image] the derivatives' products with images, summed over pixels."""
